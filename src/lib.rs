@@ -1,0 +1,12 @@
+//! eventstore: the authoritative, durable log of one trading engine session.
+pub mod backend;
+pub mod codec;
+pub mod digest;
+pub mod entry;
+pub mod error;
+pub mod hash;
+pub mod headers;
+pub mod index;
+pub mod limits;
+pub mod manifest;
+pub mod snapshot;
