@@ -6,6 +6,7 @@
 //! the writer. One behaviour suite (`tests/conformance.rs`) runs over every backend.
 
 pub(crate) mod ledger;
+pub mod memory;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
