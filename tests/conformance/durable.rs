@@ -1,0 +1,102 @@
+//! What only backends on disk show: exclusion between stores, and runs that outlive theirs.
+
+use eventstore::manifest::RunStatus;
+
+use super::fixture::{
+    Fixture, RUN, append_groups, assert_holds, assert_sealed, kind_of, manifest, store_with,
+};
+use crate::common::sample::{self, INSTANCE};
+
+/// One writer a run; to the second it is locked, whatever else it may be.
+pub fn held_run_is_locked_for_another_store(fixture: &dyn Fixture) {
+    let entries = sample::run_of(4);
+    let mut first = store_with(fixture, &manifest(), &entries[..3], 3);
+    let mut second = fixture.store(None);
+    assert_eq!(kind_of(second.open_run(&manifest())), "Locked");
+    assert_eq!(kind_of(second.load_crashed(INSTANCE, RUN)), "Locked");
+    sample::append(&mut *first, &entries[3..]).expect("the first is not disturbed");
+    first.abandon();
+    assert_eq!(kind_of(second.open_run(&manifest())), "CrashedPredecessor");
+    second.load_crashed(INSTANCE, RUN).expect("the lock went with the first");
+    assert_holds(&*second.reader().unwrap(), &manifest(), &entries);
+}
+
+/// The lock is asked before the status: sealed does not mean free.
+pub fn sealed_run_that_is_still_held_is_locked(fixture: &dyn Fixture) {
+    let mut first = store_with(fixture, &manifest(), &sample::run_of(3), 3);
+    first.seal(RunStatus::Ended).unwrap();
+    let mut second = fixture.store(None);
+    assert_eq!(kind_of(second.open_run(&manifest())), "Locked");
+    first.close().unwrap();
+    assert_eq!(kind_of(second.open_run(&manifest())), "AlreadyExists");
+}
+
+/// What `append_batch` answered is there after the store is gone, commit for commit.
+pub fn acknowledged_batches_survive_without_a_close(fixture: &dyn Fixture) {
+    let entries = sample::run_of(10);
+    for count in 0..=entries.len() {
+        let run_id = format!("kept-{count}");
+        let start = sample::full_manifest(&run_id);
+        let mut store = store_with(fixture, &start, &entries[..count], 3);
+        store.abandon();
+        drop(store);
+        let mut store = fixture.store(None);
+        store.load_crashed(INSTANCE, &run_id).unwrap();
+        assert_holds(&*store.reader().unwrap(), &start, &entries[..count]);
+    }
+}
+
+/// A sealed run opens as often as one likes, by several at once, and reads the same each time.
+pub fn sealed_run_opens_by_name_and_is_not_changed(fixture: &dyn Fixture) {
+    let entries = sample::run_of(30);
+    let mut store = store_with(fixture, &manifest(), &entries, 8);
+    store.record_snapshot_anchor(&sample::anchor(11)).unwrap();
+    let sealed = store.seal(RunStatus::Ended).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let readers: Vec<_> = (0..3).map(|_| fixture.open_sealed(RUN).unwrap()).collect();
+    for reader in &readers {
+        assert_sealed(&**reader, &sealed, &manifest(), &entries, RunStatus::Ended);
+        assert_eq!(reader.latest_snapshot_anchor().unwrap(), Some(sample::anchor(11)));
+    }
+    drop(readers);
+    let again = fixture.open_sealed(RUN).unwrap();
+    assert_sealed(&*again, &sealed, &manifest(), &entries, RunStatus::Ended);
+}
+
+/// A run that is not sealed, or sealed and not closed, is for recovery to open.
+pub fn running_run_is_not_opened_as_sealed(fixture: &dyn Fixture) {
+    let mut store = store_with(fixture, &manifest(), &sample::run_of(3), 3);
+    store.close().unwrap();
+    assert_eq!(kind_of(fixture.open_sealed(RUN).map(|_| ())), "NotSealed");
+    let name = "unclosed";
+    let mut store = store_with(fixture, &sample::full_manifest(name), &sample::run_of(3), 3);
+    store.abandon();
+    assert_eq!(kind_of(fixture.open_sealed(name).map(|_| ())), "NotSealed");
+    let name = "sealed-unclosed";
+    let mut store = store_with(fixture, &sample::full_manifest(name), &sample::run_of(3), 3);
+    store.seal(RunStatus::Ended).unwrap();
+    store.abandon();
+    assert_eq!(kind_of(fixture.open_sealed(name).map(|_| ())), "NotSealed");
+}
+
+/// No file, no run.
+pub fn missing_run_is_not_found(fixture: &dyn Fixture) {
+    assert_eq!(kind_of(fixture.open_sealed("never-was").map(|_| ())), "NotFound");
+}
+
+/// Recovery that does not have the key seals without a digest: it cannot make the keyed one, and a
+/// plain one would be weaker evidence than was asked for.
+pub fn keyed_run_sealed_without_its_key_has_no_digest(fixture: &dyn Fixture) {
+    let mut store = fixture.store(Some([9; 32]));
+    store.open_run(&manifest()).unwrap();
+    append_groups(&mut *store, &sample::run_of(5), 2);
+    store.abandon();
+    drop(store);
+    let mut store = fixture.store(None);
+    store.load_crashed(INSTANCE, RUN).unwrap();
+    let sealed = store.seal(RunStatus::CrashedRecovered).unwrap();
+    assert_eq!((sealed.high_watermark, sealed.digest), (5, None));
+    let reader = fixture.close_and_read(&mut *store, RUN);
+    assert_eq!(reader.digest().unwrap(), None);
+}
