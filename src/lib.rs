@@ -9,4 +9,6 @@ pub mod headers;
 pub mod index;
 pub mod limits;
 pub mod manifest;
+mod planted;
+mod platform;
 pub mod snapshot;

@@ -1,0 +1,174 @@
+//! I/O on an open descriptor: whole reads and writes, real space, flushes.
+//!
+//! Every call loops over short counts and interruptions, treats a count of 0 as an error, and
+//! never lets a file size limit raise its signal. Nothing here is buffered or locked. A call
+//! that wrote nothing may be repeated; a failed flush may not (the kernel forgets the pages).
+
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::RawFd;
+
+use super::descriptor::retry;
+use super::signal::without_sigxfsz;
+use crate::planted::planted;
+
+/// Most parts that one `pwritev` takes.
+const PARTS_MAX: usize = 1024;
+/// Written at a time where the file system cannot allocate.
+const ZEROS_BYTES: usize = 1 << 20;
+
+/// The length of the file, in bytes.
+pub(crate) fn len(fd: RawFd) -> io::Result<u64> {
+    Ok(stat(fd)?.st_size as u64)
+}
+
+/// Refuses anything but a regular file: a FIFO would block, a device would not keep the bytes.
+pub(crate) fn check_regular(fd: RawFd) -> io::Result<()> {
+    let kind = stat(fd)?.st_mode & libc::S_IFMT;
+    let found = match kind {
+        libc::S_IFREG => return Ok(()),
+        libc::S_IFDIR => "a directory",
+        libc::S_IFIFO => "a FIFO",
+        libc::S_IFSOCK => "a socket",
+        libc::S_IFCHR | libc::S_IFBLK => "a device",
+        _ => "not a file",
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("is {found}, expected a regular file")))
+}
+
+fn stat(fd: RawFd) -> io::Result<libc::stat> {
+    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    let place = stat.as_mut_ptr();
+    // SAFETY: `place` is valid for the result, which is read only after success.
+    unsafe {
+        retry(|| libc::fstat(fd, place))?;
+        Ok(stat.assume_init())
+    }
+}
+
+/// Fills `out` from `offset`.
+pub(crate) fn read_exact(fd: RawFd, mut offset: u64, mut out: &mut [u8]) -> io::Result<()> {
+    while !out.is_empty() {
+        // SAFETY: `out` is writable for its length.
+        let count =
+            unsafe { libc::pread(fd, out.as_mut_ptr().cast(), out.len(), to_offset(offset)?) };
+        match count {
+            0 => {
+                let reason = format!("the file ends {} bytes early", out.len());
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
+            }
+            -1 => continue_if_interrupted()?,
+            count => {
+                offset += count as u64;
+                out = &mut out[count as usize..];
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes all parts, one after the other, from `offset`.
+pub(crate) fn write_all(fd: RawFd, mut offset: u64, parts: &[&[u8]]) -> io::Result<()> {
+    without_sigxfsz(|| {
+        let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        let mut rest = slices.as_mut_slice();
+        IoSlice::advance_slices(&mut rest, 0);
+        while !rest.is_empty() {
+            let count = rest.len().min(PARTS_MAX) as libc::c_int;
+            // SAFETY: `IoSlice` has the layout of `iovec`, and each part is readable for its length.
+            let written =
+                unsafe { libc::pwritev(fd, rest.as_ptr().cast(), count, to_offset(offset)?) };
+            match written {
+                0 => return Err(io::Error::new(io::ErrorKind::WriteZero, "0 bytes were written")),
+                -1 => continue_if_interrupted()?,
+                written => {
+                    offset += written as u64;
+                    IoSlice::advance_slices(&mut rest, written as usize);
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Cuts the file at `len`, or extends it without space of its own.
+pub(crate) fn truncate(fd: RawFd, len: u64) -> io::Result<()> {
+    // SAFETY: no pointers.
+    without_sigxfsz(|| {
+        let len = to_offset(len)?;
+        retry(|| unsafe { libc::ftruncate(fd, len) }).map(drop)
+    })
+}
+
+/// Extends the file from `from` to `to` with zeros that have real space, so that running out of
+/// it strikes here and not in a later write.
+pub(crate) fn allocate(fd: RawFd, from: u64, to: u64) -> io::Result<()> {
+    without_sigxfsz(|| {
+        let (offset, count) = (to_offset(from)?, to_offset(to - from)?);
+        // SAFETY: no pointers.
+        match retry(|| unsafe { libc::fallocate(fd, 0, offset, count) }) {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS)) => {
+                write_zeros(fd, from, to)
+            }
+            other => other.map(drop),
+        }
+    })
+}
+
+fn write_zeros(fd: RawFd, mut from: u64, to: u64) -> io::Result<()> {
+    let zeros = vec![0; ZEROS_BYTES];
+    while from < to {
+        let count = (to - from).min(ZEROS_BYTES as u64);
+        write_all(fd, from, &[&zeros[..count as usize]])?;
+        from += count;
+    }
+    Ok(())
+}
+
+/// Puts the file's content on stable storage.
+pub(crate) fn sync_data(fd: RawFd) -> io::Result<()> {
+    if planted("skip_sync") {
+        return Ok(());
+    }
+    // SAFETY: no pointers.
+    retry(|| unsafe { libc::fdatasync(fd) }).map(drop)
+}
+
+/// Puts the file's content and all its attributes, or a directory's names, on stable storage.
+pub(crate) fn sync_all(fd: RawFd) -> io::Result<()> {
+    // SAFETY: no pointers.
+    retry(|| unsafe { libc::fsync(fd) }).map(drop)
+}
+
+/// Asks the kernel to forget its copy of the file, so that the next read comes from the disk: a
+/// failed flush may have left pages in memory that the disk never got.
+pub(crate) fn drop_cached(fd: RawFd) -> io::Result<()> {
+    // SAFETY: no pointers.
+    match unsafe { libc::posix_fadvise(fd, 0, 0, libc::POSIX_FADV_DONTNEED) } {
+        0 => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+/// The bytes that the file system has left for this user.
+pub(crate) fn free_bytes(fd: RawFd) -> io::Result<u64> {
+    let mut stat = MaybeUninit::<libc::statvfs>::uninit();
+    let place = stat.as_mut_ptr();
+    // SAFETY: `place` is valid for the result, which is read only after success.
+    let stat = unsafe {
+        retry(|| libc::fstatvfs(fd, place))?;
+        stat.assume_init()
+    };
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+fn to_offset(offset: u64) -> io::Result<libc::off_t> {
+    libc::off_t::try_from(offset).map_err(|_| io::Error::from_raw_os_error(libc::EFBIG))
+}
+
+fn continue_if_interrupted() -> io::Result<()> {
+    match io::Error::last_os_error() {
+        error if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+        error => Err(error),
+    }
+}
