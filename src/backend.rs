@@ -44,7 +44,8 @@ pub type KeyVisitor<'v> = dyn FnMut(&str, u64) -> ControlFlow<()> + 'v;
 
 /// Writes one run. One thread at a time; after any error but those of arguments, order and
 /// state (`InvalidArgument`, `OutOfOrder`, `Closed`, `AlreadyExists`, `CrashedPredecessor`,
-/// `Locked`, `Unsupported`), it takes no more writes.
+/// `Locked`, `Unsupported`), it takes no more writes. Dropping a store that was neither closed nor
+/// abandoned abandons it.
 pub trait EventStore: Send {
     /// Creates a run with status `Running` and no entries. When it returns, the run is durable
     /// under its name, content and directory entry; before, the name does not exist.

@@ -53,17 +53,13 @@ impl IndexKey {
     }
 }
 
-/// Checks one key against the bounds that writers keep.
-///
-/// # Errors
-/// `InvalidArgument` names the field and the bound.
-pub fn check_key(key: &str) -> Result<()> {
+/// The field that errors about a key name.
+const KEY_FIELD: &str = "index key";
+
+fn check_key_length(key: &[u8]) -> Result<()> {
     if key.is_empty() || key.len() > INDEX_KEY_BYTES_MAX {
         let reason = format!("{} bytes, allowed are 1 to {INDEX_KEY_BYTES_MAX}", key.len());
-        return Err(EventStoreError::invalid("index key", reason));
-    }
-    if key.contains('\0') {
-        return Err(EventStoreError::invalid("index key", "contains a NUL byte"));
+        return Err(EventStoreError::invalid(KEY_FIELD, reason));
     }
     Ok(())
 }
@@ -90,7 +86,7 @@ impl<'a> KeyList<'a> {
         rest.is_empty().then_some(Self { count, bytes })
     }
 
-    /// Takes bytes that [`push_key`] made.
+    /// Takes bytes that [`push_raw_key`] and [`check_encoded_keys`] passed.
     pub(crate) fn trusted(count: u32, bytes: &'a [u8]) -> Self {
         debug_assert!(Self::parse(count, bytes).is_some());
         Self { count, bytes }
@@ -127,15 +123,37 @@ impl<'a> KeyList<'a> {
     }
 }
 
-/// Appends one key to a list under construction.
-pub(crate) fn push_key(list: &mut Vec<u8>, kind: IndexKind, key: &str) {
-    debug_assert!(key.len() <= usize::from(u16::MAX));
+/// Appends one key to a list under construction, its length checked and its bytes not yet.
+///
+/// # Errors
+/// `InvalidArgument` names the bound.
+pub(crate) fn push_raw_key(list: &mut Vec<u8>, kind: IndexKind, key: &[u8]) -> Result<()> {
+    check_key_length(key)?;
     list.extend_from_slice(&kind.0.to_le_bytes());
     list.extend_from_slice(&(key.len() as u16).to_le_bytes());
-    list.extend_from_slice(key.as_bytes());
+    list.extend_from_slice(key);
+    Ok(())
 }
 
-/// Encodes keys for an entry that is appended without the writer (tests, conversion).
+/// Checks the bytes of keys that [`push_raw_key`] appended: UTF-8 without NUL.
+///
+/// # Errors
+/// `InvalidArgument` says what is wrong.
+pub(crate) fn check_encoded_keys(mut list: &[u8]) -> Result<()> {
+    while let [_, _, low, high, rest @ ..] = list {
+        let (key, after) = rest.split_at(usize::from(u16::from_le_bytes([*low, *high])));
+        if std::str::from_utf8(key).is_err() {
+            return Err(EventStoreError::invalid(KEY_FIELD, "not UTF-8"));
+        }
+        if key.contains(&0) {
+            return Err(EventStoreError::invalid(KEY_FIELD, "contains a NUL byte"));
+        }
+        list = after;
+    }
+    Ok(())
+}
+
+/// Encodes the keys of an entry that is appended without the writer (tests, conversion).
 ///
 /// # Errors
 /// `InvalidArgument` for too many keys or a key outside its bounds.
@@ -146,9 +164,9 @@ pub fn encode_keys(keys: &[IndexKey]) -> Result<(u32, Vec<u8>)> {
     }
     let mut bytes = Vec::new();
     for key in keys {
-        check_key(&key.key)?;
-        push_key(&mut bytes, key.kind, &key.key);
+        push_raw_key(&mut bytes, key.kind, key.key.as_bytes())?;
     }
+    check_encoded_keys(&bytes)?;
     Ok((keys.len() as u32, bytes))
 }
 

@@ -1,4 +1,6 @@
 //! eventstore: the authoritative, durable log of one trading engine session.
+#![deny(unsafe_code)]
+
 pub mod backend;
 pub mod codec;
 pub mod digest;
@@ -11,4 +13,7 @@ pub mod limits;
 pub mod manifest;
 mod planted;
 mod platform;
+pub mod reader;
 pub mod snapshot;
+pub mod store;
+pub mod writer;

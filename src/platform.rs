@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod affinity;
 pub(crate) mod descriptor;
 pub(crate) mod directory;
 pub(crate) mod file;

@@ -1,0 +1,120 @@
+//! Reading a run: live beside its writer, sealed, or after a crash.
+//!
+//! A reader adds to the backend's view what readers of every backend share: the restore plan, the
+//! run's path, and the sealing of a run that its writer left. Any thread.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::backend::{EventReader, EventStore};
+use crate::error::{EventStoreError, Result};
+use crate::manifest::RunStatus;
+use crate::platform::lock::InstanceLock;
+use crate::snapshot::SnapshotAnchor;
+use crate::writer::CloseReport;
+
+/// What an engine does to stand where the run stood: load the snapshot, replay the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestorePlan {
+    /// The snapshot to start from; without one, start empty.
+    pub anchor: Option<SnapshotAnchor>,
+    /// The first `seq` to replay.
+    pub replay_from: u64,
+    /// The last one; below `replay_from` when nothing is to be replayed.
+    pub replay_to: u64,
+}
+
+/// A view of one run. Any thread; outlives the run's writer.
+pub struct Reader {
+    view: Arc<dyn EventReader>,
+    path: Option<PathBuf>,
+    crashed: Option<Mutex<Crashed>>,
+}
+
+/// A run without a writer, held for sealing under the instance's lock.
+struct Crashed {
+    store: Box<dyn EventStore>,
+    _instance_lock: InstanceLock,
+}
+
+const _: () = {
+    const fn any_thread<T: Send + Sync>() {}
+    any_thread::<Reader>();
+};
+
+impl Reader {
+    /// A reader that only reads.
+    pub(crate) fn new(view: Arc<dyn EventReader>, path: Option<PathBuf>) -> Self {
+        Self { view, path, crashed: None }
+    }
+
+    /// A reader of a run that its writer left, which it may seal.
+    pub(crate) fn crashed(
+        store: Box<dyn EventStore>,
+        path: PathBuf,
+        instance_lock: InstanceLock,
+    ) -> Result<Self> {
+        let view = store.reader()?;
+        let crashed = Mutex::new(Crashed { store, _instance_lock: instance_lock });
+        Ok(Self { view, path: Some(path), crashed: Some(crashed) })
+    }
+
+    /// The rows, keys, anchor and manifest of the run.
+    pub fn view(&self) -> &dyn EventReader {
+        &*self.view
+    }
+
+    /// The run's file or directory; `None` in memory.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// The latest anchor and the range to replay after it.
+    ///
+    /// # Errors
+    /// `Corrupted` when the anchor names an entry beyond the high-watermark.
+    pub fn restore_plan(&self) -> Result<RestorePlan> {
+        let anchor = self.view.latest_snapshot_anchor()?;
+        // After the anchor, since on a live run both rise.
+        let replay_to = self.view.high_watermark();
+        let covered = anchor.as_ref().map_or(0, |anchor| anchor.high_watermark);
+        if covered > replay_to {
+            let path = self.path.as_deref().unwrap_or(Path::new(""));
+            let message = format!("the anchor covers entry {covered}, the run ends at {replay_to}");
+            return Err(EventStoreError::corrupted(path, message));
+        }
+        Ok(RestorePlan { anchor, replay_from: covered + 1, replay_to })
+    }
+
+    /// Seals a run that its writer left, durably, and closes its file in order.
+    ///
+    /// # Errors
+    /// `Unsupported` for a reader that was not opened for it; `Closed` when it is sealed already;
+    /// `InvalidArgument` for `Running`; the error of the first bad row, unless it is sealed
+    /// `Quarantined`; `Disk`, `Backend`.
+    pub fn seal(&self, status: RunStatus) -> Result<CloseReport> {
+        let Some(crashed) = &self.crashed else {
+            let what = "sealing through a reader that was not opened with es_open_crashed_run";
+            return Err(EventStoreError::Unsupported { what: what.into() });
+        };
+        let mut crashed = crashed.lock();
+        let sealed = crashed.store.seal(status)?;
+        crashed.store.close()?;
+        Ok(CloseReport {
+            status,
+            high_watermark: sealed.high_watermark,
+            digest: sealed.digest,
+            halt: None,
+        })
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(crashed) = &mut self.crashed {
+            crashed.get_mut().store.abandon();
+        }
+    }
+}

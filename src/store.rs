@@ -1,0 +1,199 @@
+//! Opens runs: the one place that knows which backends there are.
+//!
+//! It checks options, takes the instance's lock, chooses the backend and hands the run to the
+//! [`crate::writer`] or to a [`Reader`]. What a run is, once open, is theirs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::backend::memory::MemoryStore;
+use crate::backend::{EventReader, EventStore};
+use crate::error::{EventStoreError, Result};
+use crate::limits::BATCH_ENTRIES_MAX;
+use crate::manifest::{RunManifest, check_id};
+use crate::platform::lock::InstanceLock;
+use crate::reader::Reader;
+use crate::writer::{HaltCallback, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, Run, Settings, WaitPolicy};
+
+/// Where the entries of a run live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BackendKind {
+    /// One file a run, `<base>/<instance_id>/<run_id>.redb`.
+    #[default]
+    Redb,
+    /// The process's memory, for tests and simulation: nothing survives.
+    Memory,
+}
+
+/// How a commit reaches the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Two flushes a commit: no damage of the newest commit can pass for one that never was.
+    #[default]
+    TwoPhase,
+    /// One flush a commit. Acknowledged entries survive a kill and a power cut alike, but after
+    /// either, a newest commit that was damaged on the disk is dropped without a word.
+    OnePhase,
+}
+
+/// How to open a run for writing. `Default` is what a trading engine wants first.
+pub struct OpenOptions {
+    /// Where the entries live.
+    pub backend: BackendKind,
+    /// How a commit reaches the disk.
+    pub durability: Durability,
+    /// Memory for pages, in bytes; 64 MiB.
+    pub cache_bytes: usize,
+    /// Most entries in the queue; 65,536.
+    pub queue_entries: usize,
+    /// Most bytes in the queue; 64 MiB.
+    pub queue_bytes: usize,
+    /// Most entries in one commit; 8,192.
+    pub group_entries: usize,
+    /// Most bytes in one commit; 1 MiB.
+    pub group_bytes: usize,
+    /// How long a group may wait to grow, in nanoseconds; 0.
+    pub group_linger_ns: u64,
+    /// With the queue full and nothing committed for so long, the run halts; 250 ms.
+    /// `u64::MAX` = never.
+    pub halt_after_ns: u64,
+    /// How long after its last work the writer stays awake, in nanoseconds; 100 ms.
+    pub hot_ns: u64,
+    /// What it does meanwhile.
+    pub wait_policy: WaitPolicy,
+    /// The processor that the writer's thread is bound to.
+    pub writer_cpu: Option<usize>,
+    /// No thread and no clock: the host drives with [`Run::do_work`].
+    pub manual: bool,
+    /// Commit a `RunStarted` entry as the first.
+    pub run_started: bool,
+    /// Make and touch all queue memory at open.
+    pub prefault: bool,
+    /// Refuse UUIDs that other readers of the file format do not accept.
+    pub require_uuid_v4: bool,
+    /// Key of the run digest; never stored.
+    pub digest_key: Option<[u8; 32]>,
+    /// Called once with the first failure.
+    pub on_halt: Option<HaltCallback>,
+}
+
+/// Memory for pages unless set otherwise, in bytes.
+const CACHE_BYTES: usize = 64 << 20;
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self {
+            backend: BackendKind::default(),
+            durability: Durability::default(),
+            cache_bytes: CACHE_BYTES,
+            queue_entries: 65_536,
+            queue_bytes: 64 << 20,
+            group_entries: 8192,
+            group_bytes: 1 << 20,
+            group_linger_ns: 0,
+            halt_after_ns: 250_000_000,
+            hot_ns: 100_000_000,
+            wait_policy: WaitPolicy::default(),
+            writer_cpu: None,
+            manual: false,
+            run_started: false,
+            prefault: false,
+            require_uuid_v4: false,
+            digest_key: None,
+            on_halt: None,
+        }
+    }
+}
+
+/// How to open a run for reading.
+#[derive(Debug, Clone)]
+pub struct ReaderOptions {
+    /// Memory for pages, in bytes; 64 MiB.
+    pub cache_bytes: usize,
+    /// Check the whole file's structure before the first read; reads all of it.
+    pub check: bool,
+    /// Key of the run digest, for sealing a run that was written with one.
+    pub digest_key: Option<[u8; 32]>,
+}
+
+impl Default for ReaderOptions {
+    fn default() -> Self {
+        Self { cache_bytes: CACHE_BYTES, check: false, digest_key: None }
+    }
+}
+
+/// Creates a run and starts its writer. When it returns, the run is durable under its name.
+///
+/// # Errors
+/// `InvalidArgument` for the manifest or an option; `Locked` while another writer or recovery has
+/// the instance; `AlreadyExists`, `CrashedPredecessor` for a name that is taken; `Unsupported`
+/// for a file system without locks; `Disk`, `Backend`. Nothing is left under the run's name.
+pub fn open_run(base: &Path, manifest: &RunManifest, options: OpenOptions) -> Result<Run> {
+    manifest.check_new()?;
+    let settings = checked(&options)?;
+    let (mut store, path, lock): (Box<dyn EventStore>, _, _) = match options.backend {
+        BackendKind::Memory => (Box::new(MemoryStore::new(options.digest_key)), None, None),
+        BackendKind::Redb => return Err(EventStoreError::Unsupported { what: "redb".into() }),
+    };
+    store.open_run(manifest)?;
+    Run::start(store, manifest, path, &settings, options.on_halt, lock)
+}
+
+/// Opens a sealed run; its file is never written.
+///
+/// # Errors
+/// `NotFound`; `NotSealed`; `Locked` while its writer lives; `Corrupted`; `UnsupportedFormat`.
+pub fn open_sealed_run(path: &Path, options: &ReaderOptions) -> Result<Reader> {
+    let _ = (path, options);
+    Err(EventStoreError::Unsupported { what: "redb".into() })
+}
+
+/// Opens a run whose writer is gone, repairing its structure if need be, for reading and for
+/// [`Reader::seal`]. Holds the instance's lock as long as the reader lives.
+///
+/// # Errors
+/// `InvalidArgument` for an id; `Locked` while a writer or recovery has the instance; `NotFound`;
+/// `Closed` when the run is sealed and in order (open it as sealed); `Corrupted`: the file is
+/// unchanged.
+pub fn open_crashed_run(
+    base: &Path,
+    instance_id: &str,
+    run_id: &str,
+    options: &ReaderOptions,
+) -> Result<Reader> {
+    check_id("instance_id", instance_id)?;
+    check_id("run_id", run_id)?;
+    let _ = (base, options);
+    Err(EventStoreError::Unsupported { what: "redb".into() })
+}
+
+fn missing(path: &PathBuf) -> EventStoreError {
+    EventStoreError::NotFound(Box::new(crate::error::Fault::new("no such run").at(path)))
+}
+
+fn checked(options: &OpenOptions) -> Result<Settings> {
+    let within = |field, value: usize, least: u64, most: u64| {
+        let value = value as u64;
+        if (least..=most).contains(&value) {
+            return Ok(value);
+        }
+        Err(EventStoreError::invalid(field, format!("{value}, allowed are {least} to {most}")))
+    };
+    const BYTES_MIN: u64 = 4096;
+    within("cache_bytes", options.cache_bytes, 1 << 20, 1 << 40)?;
+    Ok(Settings {
+        queue_entries: within("queue_entries", options.queue_entries, 1, QUEUE_ENTRIES_MAX)?,
+        queue_bytes: within("queue_bytes", options.queue_bytes, BYTES_MIN, QUEUE_BYTES_MAX)?,
+        group_entries: within("group_entries", options.group_entries, 1, BATCH_ENTRIES_MAX as u64)?,
+        group_bytes: within("group_bytes", options.group_bytes, BYTES_MIN, QUEUE_BYTES_MAX)?,
+        group_linger_ns: options.group_linger_ns,
+        halt_after_ns: options.halt_after_ns,
+        hot_ns: options.hot_ns,
+        wait_policy: options.wait_policy,
+        writer_cpu: options.writer_cpu,
+        manual: options.manual,
+        run_started: options.run_started,
+        prefault: options.prefault,
+        require_uuid_v4: options.require_uuid_v4,
+    })
+}

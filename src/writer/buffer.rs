@@ -1,0 +1,336 @@
+//! The buffer that carries one draft from a producer to the writer, and the pool of them.
+//!
+//! A draft's bytes are copied once, and whatever must hold for them (lengths, UTF-8, reserved
+//! topics) is checked on the copy, so that a caller who changes its memory meanwhile fools nobody.
+
+use crossbeam_queue::ArrayQueue;
+
+use super::handoff::queue::Size;
+use crate::entry::{AppendEntry, Draft, EntryView};
+use crate::error::{EventStoreError, Result};
+use crate::headers::{Headers, Uuid};
+use crate::index::{self, IndexKind, KeyList};
+use crate::limits::{
+    BATCH_BYTES_MAX, INDEX_KEYS_MAX, LIFECYCLE_TOPIC_PREFIX, PAYLOAD_BYTES_MAX,
+    PAYLOAD_TYPE_BYTES_MAX, TOPIC_BYTES_MAX,
+};
+
+/// A draft as bytes that nobody has looked at yet.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RawDraft<'a> {
+    /// Becomes the topic: 1 to 1,024 bytes of UTF-8.
+    pub topic: &'a [u8],
+    /// Becomes the payload type: 1 to 1,024 bytes of UTF-8.
+    pub payload_type: &'a [u8],
+    /// At most 64 MiB.
+    pub payload: &'a [u8],
+    /// The workflow this entry is part of.
+    pub correlation_id: Option<[u8; 16]>,
+    /// The message that directly caused this one.
+    pub causation_id: Option<[u8; 16]>,
+    /// In nanoseconds since the Unix epoch.
+    pub ts_init: u64,
+    /// In nanoseconds since the Unix epoch; 0 lets the store stamp it.
+    pub ts_publish: u64,
+    /// At most 16.
+    pub keys: &'a [RawKey<'a>],
+}
+
+/// An index key as bytes that nobody has looked at yet.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RawKey<'a> {
+    /// The number of its [`IndexKind`].
+    pub kind: u32,
+    /// 1 to 512 bytes of UTF-8 without NUL.
+    pub key: &'a [u8],
+}
+
+/// What the store stamps or refuses beyond the fixed bounds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FillRules {
+    /// Refuse UUIDs that other readers of the file format would not accept.
+    pub(super) require_uuid_v4: bool,
+    /// No clock: an absent `ts_publish` becomes `ts_init`.
+    pub(super) manual: bool,
+}
+
+/// One draft, copied: topic, payload type, payload and encoded keys, one behind the other.
+#[derive(Default)]
+pub(super) struct EntryBuffer {
+    bytes: Vec<u8>,
+    topic_len: usize,
+    payload_type_len: usize,
+    payload_len: usize,
+    key_count: u32,
+    headers: Headers,
+    ts_init: u64,
+    ts_publish: u64,
+    /// Of the first buffer of a claim: how much the claim is, since it is never split.
+    pub(super) claim: Size,
+    /// The next buffer of a claim that is being filled, see [`Chain`].
+    next: Option<Box<EntryBuffer>>,
+}
+
+impl EntryBuffer {
+    /// Copies a draft in and checks the copy.
+    pub(super) fn fill(&mut self, draft: &RawDraft<'_>, rules: FillRules) -> Result<()> {
+        let text = |field, bytes: &[u8], bytes_max| {
+            if bytes.is_empty() || bytes.len() > bytes_max {
+                let reason = format!("{} bytes, allowed are 1 to {bytes_max}", bytes.len());
+                return Err(EventStoreError::invalid(field, reason));
+            }
+            Ok(())
+        };
+        text("topic", draft.topic, TOPIC_BYTES_MAX)?;
+        text("payload_type", draft.payload_type, PAYLOAD_TYPE_BYTES_MAX)?;
+        if draft.payload.len() > PAYLOAD_BYTES_MAX {
+            let reason =
+                format!("{} bytes, allowed are at most {PAYLOAD_BYTES_MAX}", draft.payload.len());
+            return Err(EventStoreError::invalid("payload", reason));
+        }
+        if draft.keys.len() > INDEX_KEYS_MAX {
+            let reason = format!("{} keys, allowed are at most {INDEX_KEYS_MAX}", draft.keys.len());
+            return Err(EventStoreError::invalid("keys", reason));
+        }
+        self.copy(draft)?;
+        self.check_texts()?;
+        self.headers = Headers {
+            correlation_id: draft.correlation_id.map(Uuid),
+            causation_id: draft.causation_id.map(Uuid),
+        };
+        if rules.require_uuid_v4 {
+            check_v4("correlation_id", self.headers.correlation_id)?;
+            check_v4("causation_id", self.headers.causation_id)?;
+        }
+        self.ts_init = draft.ts_init;
+        self.ts_publish = match draft.ts_publish {
+            0 if rules.manual => draft.ts_init,
+            0 => unix_time_ns(),
+            given => given,
+        };
+        Ok(())
+    }
+
+    fn copy(&mut self, draft: &RawDraft<'_>) -> Result<()> {
+        let keys_bytes: usize = draft.keys.iter().map(|key| 4 + key.key.len()).sum();
+        let texts_bytes = draft.topic.len() + draft.payload_type.len() + draft.payload.len();
+        self.bytes.clear();
+        self.bytes
+            .try_reserve(texts_bytes + keys_bytes)
+            .map_err(|_| EventStoreError::OutOfMemory)?;
+        for part in [draft.topic, draft.payload_type, draft.payload] {
+            self.bytes.extend_from_slice(part);
+        }
+        self.topic_len = draft.topic.len();
+        self.payload_type_len = draft.payload_type.len();
+        self.payload_len = draft.payload.len();
+        self.key_count = draft.keys.len() as u32;
+        for key in draft.keys {
+            let kind = u16::try_from(key.kind).ok().and_then(IndexKind::from_code);
+            let Some(kind) = kind else {
+                let reason = format!("{} is not a kind of index key", key.kind);
+                return Err(EventStoreError::invalid("index key kind", reason));
+            };
+            index::push_raw_key(&mut self.bytes, kind, key.key)?;
+        }
+        Ok(())
+    }
+
+    fn check_texts(&self) -> Result<()> {
+        let utf8 = |field, bytes| {
+            std::str::from_utf8(bytes).map_err(|error| {
+                let reason = format!("not UTF-8 at byte {}", error.valid_up_to());
+                EventStoreError::invalid(field, reason)
+            })
+        };
+        let topic = utf8("topic", &self.bytes[..self.topic_len])?;
+        utf8("payload_type", &self.bytes[self.topic_len..self.payload_at()])?;
+        if topic.starts_with(LIFECYCLE_TOPIC_PREFIX) {
+            let reason =
+                format!("{topic:?} is reserved: {LIFECYCLE_TOPIC_PREFIX} is the store's own");
+            return Err(EventStoreError::invalid("topic", reason));
+        }
+        index::check_encoded_keys(&self.bytes[self.keys_at()..])
+    }
+
+    /// Fills in an entry of the store itself.
+    pub(super) fn lifecycle(name: &str, payload: &[u8], ts_init: u64, manual: bool) -> Box<Self> {
+        let mut buffer = Box::new(Self::default());
+        let topic = format!("{LIFECYCLE_TOPIC_PREFIX}{name}");
+        buffer.bytes = [topic.as_bytes(), name.as_bytes(), payload].concat();
+        buffer.topic_len = topic.len();
+        buffer.payload_type_len = name.len();
+        buffer.payload_len = payload.len();
+        buffer.ts_init = ts_init;
+        buffer.ts_publish = if manual { ts_init } else { unix_time_ns() };
+        buffer
+    }
+
+    /// What the entry counts for in the queue and in a group.
+    pub(super) fn size_bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    pub(super) fn ts_init(&self) -> u64 {
+        self.ts_init
+    }
+
+    /// The entry under its `seq`, hashed.
+    pub(super) fn to_append(&self, seq: u64) -> AppendEntry<'_> {
+        let text = |bytes| std::str::from_utf8(bytes).expect("checked when it was filled");
+        let mut entry = EntryView {
+            seq,
+            ts_init: self.ts_init,
+            ts_publish: self.ts_publish,
+            topic: text(&self.bytes[..self.topic_len]),
+            payload_type: text(&self.bytes[self.topic_len..self.payload_at()]),
+            payload: &self.bytes[self.payload_at()..self.keys_at()],
+            headers: self.headers,
+            entry_hash: [0; 32],
+        };
+        entry.entry_hash = crate::hash::entry_hash(&entry);
+        let keys = KeyList::trusted(self.key_count, &self.bytes[self.keys_at()..]);
+        AppendEntry { entry, keys }
+    }
+
+    fn payload_at(&self) -> usize {
+        self.topic_len + self.payload_type_len
+    }
+
+    fn keys_at(&self) -> usize {
+        self.payload_at() + self.payload_len
+    }
+}
+
+fn check_v4(field: &'static str, id: Option<Uuid>) -> Result<()> {
+    match id {
+        Some(id) if !id.is_v4() => {
+            Err(EventStoreError::invalid(field, format!("{id} is not an RFC 4122 version 4 UUID")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unix_time_ns() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |time| time.as_nanos() as u64)
+}
+
+/// The raw form of a draft that is already known to be text; `keys` holds its keys meanwhile.
+pub(super) fn raw_draft<'a>(draft: &Draft<'a>, keys: &'a [RawKey<'a>]) -> RawDraft<'a> {
+    RawDraft {
+        topic: draft.topic.as_bytes(),
+        payload_type: draft.payload_type.as_bytes(),
+        payload: draft.payload,
+        correlation_id: draft.headers.correlation_id.map(|id| id.0),
+        causation_id: draft.headers.causation_id.map(|id| id.0),
+        ts_init: draft.ts_init,
+        ts_publish: draft.ts_publish,
+        keys,
+    }
+}
+
+/// Buffers that wait for their next draft, so that a warm producer allocates nothing.
+pub(super) struct Pool {
+    free: ArrayQueue<Box<EntryBuffer>>,
+    bytes_max: u64,
+}
+
+/// What a prefaulted buffer can hold without growing.
+const PREFAULT_BYTES: usize = 512;
+
+impl Pool {
+    /// Room for as many buffers as the queue can hold, and for about `bytes_max` in them.
+    pub(super) fn new(buffers_max: usize, bytes_max: u64) -> Self {
+        Self { free: ArrayQueue::new(buffers_max), bytes_max }
+    }
+
+    /// Makes all buffers now and touches their memory, so that no first use is slow.
+    pub(super) fn prefault(&self) {
+        for _ in 0..self.free.capacity() {
+            let mut buffer = Box::new(EntryBuffer::default());
+            buffer.bytes.resize(PREFAULT_BYTES, 0);
+            buffer.bytes.clear();
+            if self.free.push(buffer).is_err() {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn get(&self) -> Box<EntryBuffer> {
+        self.free.pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer back; one that would make the pool hold too many bytes is freed instead.
+    pub(super) fn put(&self, buffer: Box<EntryBuffer>) {
+        debug_assert!(buffer.next.is_none());
+        let pooled_bytes = buffer.bytes.capacity() as u64 * (self.free.len() as u64 + 1);
+        if pooled_bytes <= self.bytes_max {
+            // A full pool frees the buffer, which is right as well.
+            let _ = self.free.push(buffer);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.free.len()
+    }
+}
+
+/// The buffers of one claim while it is being filled: the first owns the rest.
+#[derive(Default)]
+pub(super) struct Chain {
+    first: Option<Box<EntryBuffer>>,
+}
+
+impl Chain {
+    /// Fills `count` buffers from the pool, one by one; on failure those filled so far remain.
+    pub(super) fn fill(
+        &mut self,
+        pool: &Pool,
+        count: usize,
+        mut fill: impl FnMut(usize, &mut EntryBuffer) -> Result<()>,
+    ) -> Result<Size> {
+        let mut size = Size::default();
+        let mut end = &mut self.first;
+        for index in 0..count {
+            let buffer = end.insert(pool.get());
+            fill(index, buffer)?;
+            size.entries += 1;
+            size.bytes += buffer.size_bytes();
+            if size.bytes > BATCH_BYTES_MAX as u64 {
+                let reason = format!("more than {BATCH_BYTES_MAX} bytes in one batch");
+                return Err(EventStoreError::invalid("drafts", reason).at_item(index));
+            }
+            end = &mut buffer.next;
+        }
+        if let Some(first) = &mut self.first {
+            first.claim = size;
+        }
+        Ok(size)
+    }
+
+    /// Gives the buffers back to the pool.
+    pub(super) fn recycle(self, pool: &Pool) {
+        for buffer in self {
+            pool.put(buffer);
+        }
+    }
+}
+
+/// Hands out the buffers in order.
+impl Iterator for Chain {
+    type Item = Box<EntryBuffer>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut first = self.first.take()?;
+        self.first = first.next.take();
+        Some(first)
+    }
+}
+
+/// Unlinks one by one: the drop of a long chain must not recurse.
+impl Drop for Chain {
+    fn drop(&mut self) {
+        while self.next().is_some() {}
+    }
+}

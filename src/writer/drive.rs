@@ -1,0 +1,237 @@
+//! One step of the writer's work: gather a group, commit it, acknowledge it; end the run.
+//!
+//! The same steps run on the writer's thread and, in manual mode, on the host's. Invariants:
+//! (W1) the watermark moves only after the backend has answered for that group; (W2) entries are
+//! committed in the order of `seq`, claims whole; (W3) after the first failure nothing is written;
+//! (W4) room is given back only after the slots were emptied and their group ended.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::CloseReport;
+use super::buffer::EntryBuffer;
+use super::group;
+use super::handoff::queue::{Size, Taker};
+use super::shared::{End, Shared};
+use crate::backend::EventStore;
+use crate::entry::AppendEntry;
+use crate::error::{EventStoreError, Result};
+use crate::manifest::RunStatus;
+use crate::planted::planted;
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// That many entries became durable (0: an anchor did).
+    Worked(u64),
+    /// There was nothing to do.
+    Idle,
+    /// The run has ended; the driver will never have work again.
+    Finished,
+}
+
+/// The side of a run that writes.
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    /// `None` once the run has ended.
+    store: Option<Box<dyn EventStore>>,
+    taker: Taker<Box<EntryBuffer>>,
+    group: Vec<Box<EntryBuffer>>,
+    /// What a `RunEnded` entry is stamped with unless the closer says otherwise.
+    ts_init_max: u64,
+}
+
+impl Driver {
+    /// `ts_init_max` is the largest so far, or the run's start.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        store: Box<dyn EventStore>,
+        taker: Taker<Box<EntryBuffer>>,
+        ts_init_max: u64,
+    ) -> Self {
+        Self { shared, store: Some(store), taker, group: Vec::new(), ts_init_max }
+    }
+
+    /// Does one piece of work. A panic below it halts the run and leaks what it was in the
+    /// middle of.
+    pub(super) fn step(&mut self) -> Step {
+        match catch_unwind(AssertUnwindSafe(|| self.step_unguarded())) {
+            Ok(step) => step,
+            Err(_panic) => {
+                // The backend's own drop could write or panic again: leak it.
+                std::mem::forget(self.store.take());
+                self.shared.halt(EventStoreError::backend("a panic was caught in the writer"));
+                Step::Finished
+            }
+        }
+    }
+
+    /// Whether a step would do something; a few loads.
+    pub(super) fn has_work(&self) -> bool {
+        let shared = &self.shared;
+        self.taker.is_ready(0)
+            || shared.queue.claim.is_halted()
+            || self.drained().is_some()
+            || shared.anchors.due(shared.watermark.durable()).is_some()
+    }
+
+    /// Lets go of the run without a write.
+    pub(super) fn abandon(&mut self) {
+        if let Some(mut store) = self.store.take() {
+            store.abandon();
+        }
+    }
+
+    fn step_unguarded(&mut self) -> Step {
+        if self.store.is_none() {
+            return Step::Finished;
+        }
+        if self.shared.queue.claim.is_halted() {
+            self.abandon();
+            return Step::Finished;
+        }
+        match self.work() {
+            Ok(step) => step,
+            Err(error) => {
+                self.shared.halt(error);
+                self.abandon();
+                Step::Finished
+            }
+        }
+    }
+
+    fn work(&mut self) -> Result<Step> {
+        if self.store_due_anchor()? {
+            return Ok(Step::Worked(0));
+        }
+        let size = self.gather();
+        if size.entries > 0 {
+            self.commit_group(size)?;
+            return Ok(Step::Worked(size.entries));
+        }
+        self.end_if_drained()
+    }
+
+    fn store_due_anchor(&mut self) -> Result<bool> {
+        let Some(anchor) = self.shared.anchors.due(self.shared.watermark.durable()) else {
+            return Ok(false);
+        };
+        self.open_store().record_snapshot_anchor(&anchor)?;
+        self.shared.anchors.stored();
+        self.shared.watermark.announce();
+        Ok(true)
+    }
+
+    /// Takes whole claims from the queue until the group is full or nothing more is there.
+    fn gather(&mut self) -> Size {
+        let mut size = Size::default();
+        while let Some(claim) = self.taker.peek(|first| first.claim) {
+            let whole = self.taker.is_ready(claim.entries - 1);
+            if !whole || !group::admits(size, claim, self.shared.group_limits) {
+                break;
+            }
+            for _ in 0..claim.entries {
+                self.group.push(self.taker.take().expect("the whole claim is there"));
+            }
+            size.entries += claim.entries;
+            size.bytes += claim.bytes;
+        }
+        size
+    }
+
+    fn commit_group(&mut self, size: Size) -> Result<()> {
+        let mut group = std::mem::take(&mut self.group);
+        self.commit(self.taker.next_seq() - size.entries, &group, size.bytes)?;
+        for buffer in group.drain(..) {
+            self.shared.pool.put(buffer);
+        }
+        self.group = group;
+        // W4. Producers that wait for room are woken apart from those that wait for durability.
+        self.taker.give_back(size);
+        self.shared.watermark.announce();
+        Ok(())
+    }
+
+    /// Hashes, commits and acknowledges entries in a row from `first_seq`.
+    fn commit(&mut self, first_seq: u64, buffers: &[Box<EntryBuffer>], bytes: u64) -> Result<()> {
+        let entries: Vec<AppendEntry<'_>> =
+            (first_seq..).zip(buffers).map(|(seq, buffer)| buffer.to_append(seq)).collect();
+        for buffer in buffers {
+            self.ts_init_max = self.ts_init_max.max(buffer.ts_init());
+        }
+        let last_seq = first_seq + entries.len() as u64 - 1;
+        if planted("ack_before_commit") {
+            self.shared.watermark.advance(last_seq);
+        }
+        let started = Instant::now();
+        let durable_seq = self.open_store().append_batch(&entries)?;
+        assert_eq!(durable_seq, last_seq, "the backend acknowledges what it was given");
+        self.shared.stats.committed(entries.len() as u64, bytes, started.elapsed());
+        self.shared.stall.progressed();
+        // W1.
+        self.shared.watermark.advance(durable_seq);
+        self.shared.signal_durable_fd();
+        Ok(())
+    }
+
+    /// Once closed, with everything that was claimed committed and every anchor stored: ends the
+    /// run as it was asked to.
+    fn end_if_drained(&mut self) -> Result<Step> {
+        let Some((end, last_seq)) = self.drained() else {
+            return Ok(Step::Idle);
+        };
+        if !self.shared.anchors.end() {
+            return Ok(Step::Idle);
+        }
+        let report = match end {
+            End::Seal { end_ts_init } => self.seal(last_seq, end_ts_init)?,
+            End::Detach => self.detach()?,
+        };
+        self.shared.release_instance();
+        self.shared.close.answer(report);
+        self.shared.watermark.announce();
+        Ok(Step::Finished)
+    }
+
+    /// How the run is to end and the last `seq` it then has, once everything that producers
+    /// claimed is committed.
+    fn drained(&self) -> Option<(End, u64)> {
+        let closed_at = self.shared.queue.claim.closed_at()?;
+        let end = self.shared.close.asked()?;
+        (self.taker.next_seq() == closed_at - end.own_entries()).then_some((end, closed_at - 1))
+    }
+
+    fn seal(&mut self, seq: u64, end_ts_init: u64) -> Result<CloseReport> {
+        let ts_init = if end_ts_init == 0 { self.ts_init_max } else { end_ts_init };
+        let manual = self.shared.fill_rules.manual;
+        let last = EntryBuffer::lifecycle("RunEnded", &[], ts_init, manual);
+        let bytes = last.size_bytes();
+        self.commit(seq, &[last], bytes)?;
+        let store = self.open_store();
+        let sealed = store.seal(RunStatus::Ended)?;
+        store.close()?;
+        self.store = None;
+        Ok(CloseReport {
+            status: RunStatus::Ended,
+            high_watermark: sealed.high_watermark,
+            digest: sealed.digest,
+            halt: None,
+        })
+    }
+
+    fn detach(&mut self) -> Result<CloseReport> {
+        self.open_store().close()?;
+        self.store = None;
+        Ok(CloseReport {
+            status: RunStatus::Running,
+            high_watermark: self.shared.watermark.durable(),
+            digest: None,
+            halt: None,
+        })
+    }
+
+    fn open_store(&mut self) -> &mut dyn EventStore {
+        self.store.as_mut().expect("the run has not ended").as_mut()
+    }
+}

@@ -1,0 +1,206 @@
+//! What producers, waiters and the writer of one run share, and how a run halts.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::ThreadId;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::anchors::AnchorQueue;
+use super::buffer::{EntryBuffer, FillRules, Pool};
+use super::group::GroupLimits;
+use super::handoff::close::CloseGate;
+use super::handoff::doorbell::Doorbell;
+use super::handoff::halt::Halt;
+use super::handoff::queue::{Queue, Taker};
+use super::handoff::watermark::Watermark;
+use super::stall::StallWatch;
+use super::{CloseReport, Settings};
+use crate::error::{EventStoreError, Fault};
+use crate::platform::descriptor::Descriptor;
+use crate::platform::lock::InstanceLock;
+
+/// How a run is to end.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum End {
+    /// Commit a last `RunEnded` entry with this `ts_init` (0 = the largest so far) and seal.
+    Seal { end_ts_init: u64 },
+    /// Commit what is queued and leave the run `Running`.
+    Detach,
+}
+
+impl End {
+    /// How many sequences the writer's own last entries take.
+    pub(super) fn own_entries(self) -> u64 {
+        match self {
+            Self::Seal { .. } => 1,
+            Self::Detach => 0,
+        }
+    }
+}
+
+/// Called once with the first failure, on the thread that noticed it.
+pub type HaltCallback = Box<dyn FnOnce(&EventStoreError) + Send>;
+
+/// The shared state of one run.
+pub(super) struct Shared {
+    pub(super) queue: Arc<Queue<Box<EntryBuffer>>>,
+    pub(super) doorbell: Doorbell,
+    pub(super) watermark: Watermark,
+    pub(super) halt: Halt<Arc<EventStoreError>>,
+    pub(super) close: CloseGate<End, CloseReport>,
+    pub(super) pool: Pool,
+    pub(super) anchors: AnchorQueue,
+    pub(super) stall: StallWatch,
+    pub(super) stats: Stats,
+    pub(super) fill_rules: FillRules,
+    pub(super) group_limits: GroupLimits,
+    pub(super) queue_entries: u64,
+    pub(super) durable_fd: OnceLock<Descriptor>,
+    on_halt: Mutex<Option<HaltCallback>>,
+    /// The thread that runs the callback right now.
+    callback_thread: Mutex<Option<ThreadId>>,
+    instance_lock: Mutex<Option<InstanceLock>>,
+}
+
+/// Sums over the life of a run.
+#[derive(Default)]
+pub(super) struct Stats {
+    pub(super) commits: AtomicU64,
+    pub(super) entries: AtomicU64,
+    pub(super) bytes: AtomicU64,
+    pub(super) last_commit_ns: AtomicU64,
+    pub(super) longest_commit_ns: AtomicU64,
+}
+
+impl Stats {
+    pub(super) fn committed(&self, entries: u64, bytes: u64, took: Duration) {
+        let took_ns = took.as_nanos() as u64;
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.entries.fetch_add(entries, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.last_commit_ns.store(took_ns, Ordering::Relaxed);
+        self.longest_commit_ns.fetch_max(took_ns, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    /// The state of a run whose next sequence is `next_seq`, everything before it durable, and the
+    /// writer's end of its queue.
+    pub(super) fn new(
+        next_seq: u64,
+        settings: &Settings,
+        on_halt: Option<HaltCallback>,
+        instance_lock: Option<InstanceLock>,
+    ) -> (Self, Taker<Box<EntryBuffer>>) {
+        let (queue, taker) = Queue::new(next_seq, settings.queue_entries, settings.queue_bytes);
+        let shared = Self {
+            queue,
+            doorbell: Doorbell::new(),
+            watermark: Watermark::new(next_seq - 1),
+            halt: Halt::new(),
+            close: CloseGate::new(),
+            pool: Pool::new(settings.queue_entries as usize, settings.queue_bytes),
+            anchors: AnchorQueue::new(),
+            stall: StallWatch::new(if settings.manual { u64::MAX } else { settings.halt_after_ns }),
+            stats: Stats::default(),
+            fill_rules: FillRules {
+                require_uuid_v4: settings.require_uuid_v4,
+                manual: settings.manual,
+            },
+            group_limits: GroupLimits {
+                entries_max: settings.group_entries,
+                bytes_max: settings.group_bytes,
+            },
+            queue_entries: settings.queue_entries,
+            durable_fd: OnceLock::new(),
+            on_halt: Mutex::new(on_halt),
+            callback_thread: Mutex::new(None),
+            instance_lock: Mutex::new(instance_lock),
+        };
+        (shared, taker)
+    }
+
+    /// Latches a failure, wakes everybody and, for the first one, runs the callback.
+    pub(super) fn halt(&self, reason: EventStoreError) {
+        let reason = Arc::new(reason);
+        if !self.halt.latch(&self.queue.claim, Arc::clone(&reason)) {
+            return;
+        }
+        self.watermark.announce();
+        self.doorbell.ring();
+        self.signal_durable_fd();
+        if let Some(callback) = self.on_halt.lock().take() {
+            *self.callback_thread.lock() = Some(std::thread::current().id());
+            // The host's code: whatever it does, the marker must go and nothing may unwind here.
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                callback(&reason);
+            }));
+            *self.callback_thread.lock() = None;
+            drop(outcome);
+        }
+    }
+
+    /// Halts the run if the queue has been full without a commit for too long.
+    pub(super) fn halt_if_stalled(&self, is_full: bool) {
+        if let Some(stalled) = self.stall.stalled_for(is_full) {
+            let taken = self.queue.taken();
+            let mut fault = Fault::new(format!(
+                "queue full ({} of {} entries, {} bytes) and nothing committed for {} ms",
+                taken.entries,
+                self.queue_entries,
+                taken.bytes,
+                stalled.as_millis()
+            ));
+            fault.kind = std::io::ErrorKind::TimedOut;
+            self.halt(EventStoreError::Backend(Box::new(fault)));
+        }
+    }
+
+    /// The error that calls on a halted run answer.
+    pub(super) fn halted(&self) -> EventStoreError {
+        match self.halt.reason() {
+            Some(reason) => EventStoreError::Halted { reason },
+            None => unreachable!("the reason is stored before the claim word says halted"),
+        }
+    }
+
+    /// Refuses every call but the state from within the callback.
+    pub(super) fn refuse_in_callback(&self) -> Result<(), EventStoreError> {
+        let inside = self.queue.claim.is_halted()
+            && *self.callback_thread.lock() == Some(std::thread::current().id());
+        if inside {
+            return Err(EventStoreError::Busy { what: "the run's halt callback is running" });
+        }
+        Ok(())
+    }
+
+    /// Tells whoever polls the descriptor that something changed.
+    pub(super) fn signal_durable_fd(&self) {
+        if let Some(fd) = self.durable_fd.get() {
+            // A counter that cannot be written means that the host closed it: its own affair.
+            let _ = fd.signal();
+        }
+    }
+
+    /// Lets another writer of this instance in.
+    pub(super) fn release_instance(&self) {
+        drop(self.instance_lock.lock().take());
+    }
+
+    pub(super) fn last_claimed_seq(&self) -> u64 {
+        self.queue.claim.next_seq() - 1
+    }
+
+    /// The report of a run that halted: nothing was sealed.
+    pub(super) fn halt_report(&self) -> Option<CloseReport> {
+        self.halt.reason().map(|reason| CloseReport {
+            status: crate::manifest::RunStatus::Running,
+            high_watermark: self.watermark.durable(),
+            digest: None,
+            halt: Some(reason),
+        })
+    }
+}

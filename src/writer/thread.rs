@@ -1,0 +1,92 @@
+//! The writer's thread: steps while there is work, and sleeps as the wait policy says.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::drive::{Driver, Step};
+use super::shared::Shared;
+use super::{Settings, WaitPolicy};
+use crate::error::{EventStoreError, Fault, Result};
+use crate::platform::{affinity, signal};
+
+/// How long a hot writer dozes between looks. A timed sleep takes at least the kernel's timer
+/// slack of 50 us more, so a shorter one would not end sooner.
+const DOZE: Duration = Duration::from_micros(50);
+
+/// Starts the thread; all signals but those of faults stay with the host's threads.
+pub(super) fn spawn(driver: Driver, shared: Arc<Shared>, settings: &Settings) -> Result<()> {
+    let _masked = signal::block_for_spawn();
+    let (policy, cpu) = (settings.wait_policy, settings.writer_cpu);
+    let hot = Duration::from_nanos(settings.hot_ns);
+    let linger = Duration::from_nanos(settings.group_linger_ns);
+    std::thread::Builder::new()
+        .name("es-writer".into())
+        .spawn(move || {
+            signal::mark_masked();
+            if let Some(cpu) = cpu {
+                affinity::pin_this_thread(cpu);
+            }
+            Loop { driver, shared, policy, hot, linger }.run();
+        })
+        .map(drop)
+        .map_err(|error| {
+            let fault = Fault::from_io("starting the writer thread", None, error);
+            EventStoreError::Backend(Box::new(fault))
+        })
+}
+
+struct Loop {
+    driver: Driver,
+    shared: Arc<Shared>,
+    policy: WaitPolicy,
+    hot: Duration,
+    linger: Duration,
+}
+
+impl Loop {
+    fn run(mut self) {
+        let mut last_work = Instant::now();
+        loop {
+            self.gather_longer();
+            match self.driver.step() {
+                Step::Worked(_) => last_work = Instant::now(),
+                Step::Idle => self.sleep(last_work.elapsed() < self.hot),
+                Step::Finished => return,
+            }
+        }
+    }
+
+    fn sleep(&self, hot: bool) {
+        use super::handoff::doorbell::Sleep;
+        let sleep = match self.policy {
+            WaitPolicy::Spin if hot => {
+                std::hint::spin_loop();
+                return;
+            }
+            WaitPolicy::Timed if hot => Sleep::Doze(Instant::now() + DOZE),
+            _ => Sleep::Park,
+        };
+        self.shared.doorbell.sleep(sleep, || self.driver.has_work());
+    }
+
+    /// Lets a group grow for the time set, unless somebody waits for it or it is full.
+    fn gather_longer(&self) {
+        use super::handoff::doorbell::Sleep;
+        if self.linger.is_zero() || !self.driver.has_work() {
+            return;
+        }
+        let until = Instant::now() + self.linger;
+        let in_no_hurry = || {
+            let (taken, limits) = (self.shared.queue.taken(), self.shared.group_limits);
+            taken.entries < limits.entries_max
+                && taken.bytes < limits.bytes_max
+                && !self.shared.watermark.has_waiters()
+                && !self.shared.queue.claim.is_halted()
+                && self.shared.queue.claim.closed_at().is_none()
+        };
+        while in_no_hurry() && Instant::now() < until {
+            let look_again = until.min(Instant::now() + DOZE);
+            self.shared.doorbell.sleep(Sleep::Doze(look_again), || !in_no_hurry());
+        }
+    }
+}
