@@ -6,6 +6,7 @@ pub mod codec;
 pub mod digest;
 pub mod entry;
 pub mod error;
+pub mod ffi;
 pub mod hash;
 pub mod headers;
 pub mod index;

@@ -1,0 +1,140 @@
+//! The numbers of the interface that are not statuses: flags, kinds, versions, sentinels.
+//!
+//! One table makes the Rust constants and, through `tests/header.rs`, the header's. cbindgen does
+//! not see what a macro makes, so nothing is written twice. A number is never changed or reused.
+
+/// One constant as the header shows it.
+#[derive(Debug)]
+pub struct ConstantRow {
+    /// The heading of its group in the header.
+    pub group: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// Its Rust type, which decides the suffix in C.
+    pub kind: &'static str,
+    /// Its value.
+    pub value: u64,
+    /// Its comment.
+    pub doc: &'static str,
+}
+
+macro_rules! constants {
+    ($($group:literal: { $($name:ident: $kind:ident = $value:expr, $doc:literal;)* })*) => {
+        $($(
+            #[doc = $doc]
+            pub const $name: $kind = $value;
+        )*)*
+        /// Every constant, in the order of the header.
+        pub static CONSTANTS: &[ConstantRow] = &[$($(ConstantRow {
+            group: $group,
+            name: stringify!($name),
+            kind: stringify!($kind),
+            value: $value as u64,
+            doc: $doc,
+        },)*)*];
+    };
+}
+
+constants! {
+    "versions and sentinels": {
+        ES_ABI_VERSION: u32 = 1,
+            "The version of this interface: major << 16 | minor. This is 0.1.";
+        ES_NTS: usize = usize::MAX,
+            "As the length of a text: the text ends at its NUL.";
+        ES_POLL: u64 = 1,
+            "As a timeout_ns inside a struct: do not wait. (There, 0 means the default.)";
+        ES_FOREVER: u64 = u64::MAX,
+            "As a timeout: wait without end. As halt_after_ns: never halt for a stall.";
+        ES_NONE: u64 = u64::MAX,
+            "No item (es_error.item_index); not known (es_run_stats.free_bytes).";
+    }
+    "es_open_options.flags": {
+        ES_OPEN_MANUAL_WRITER: u32 = 1,
+            "No thread and no clock: the host calls es_do_work.";
+        ES_OPEN_RUN_STARTED: u32 = 2,
+            "Write a RunStarted entry as seq 1, durable before open returns.";
+        ES_OPEN_PREFAULT: u32 = 4,
+            "Touch the queue's memory at open instead of at first use.";
+        ES_OPEN_REQUIRE_UUID_V4: u32 = 8,
+            "Refuse correlation and causation ids that are not RFC 4122 version 4.";
+        ES_OPEN_DIGEST_KEY: u32 = 16,
+            "digest_key holds a key for the run digest.";
+    }
+    "es_open_options.backend": {
+        ES_BACKEND_REDB: u32 = 1, "One file per run. The default.";
+        ES_BACKEND_MEMORY: u32 = 2, "No file; for tests and simulation.";
+        ES_BACKEND_LOG: u32 = 3, "Not in this version: ES_ERR_UNSUPPORTED.";
+    }
+    "es_open_options.durability": {
+        ES_DURABILITY_TWO_PHASE: u32 = 1,
+            "Two flushes per commit; survives power loss and torn pages. The default.";
+        ES_DURABILITY_ONE_PHASE: u32 = 2,
+            "One flush per commit; after a power loss the newest commit is recognised by a checksum alone, which who can choose payloads may forge.";
+    }
+    "es_open_options.wait_policy": {
+        ES_WAIT_SPIN: u32 = 1, "The writer thread never sleeps: a core of its own.";
+        ES_WAIT_TIMED: u32 = 2, "It naps in short steps while hot, then parks. The default.";
+        ES_WAIT_PARK: u32 = 3, "It parks as soon as it has no work; a submit then wakes it by a system call.";
+    }
+    "es_manifest.status, es_close_result.status": {
+        ES_RUN_RUNNING: u32 = 0, "Being written, or its process died.";
+        ES_RUN_ENDED: u32 = 1, "Stopped in order; sealed.";
+        ES_RUN_CRASHED_RECOVERED: u32 = 2, "Its process died; sealed afterwards.";
+        ES_RUN_QUARANTINED: u32 = 3, "Failed its integrity check; sealed without a digest.";
+    }
+    "es_manifest.flags": {
+        ES_MANIFEST_HAS_SEED: u32 = 1, "seed is set.";
+        ES_MANIFEST_HAS_END: u32 = 2, "end_ts_init is set (sealed runs with entries).";
+    }
+    "es_draft.flags": {
+        ES_DRAFT_HAS_CORRELATION_ID: u32 = 1, "correlation_id is set.";
+        ES_DRAFT_HAS_CAUSATION_ID: u32 = 2, "causation_id is set.";
+    }
+    "es_entry.flags": {
+        ES_ENTRY_HAS_CORRELATION_ID: u32 = 1, "correlation_id is set.";
+        ES_ENTRY_HAS_CAUSATION_ID: u32 = 2, "causation_id is set.";
+        ES_ENTRY_KEYS_RECORDED: u32 = 4,
+            "The file records this entry's keys: key_count 0 means it has none. Without the flag they are unknown.";
+    }
+    "es_index_key.kind, es_index_request.kind": {
+        ES_INDEX_CLIENT_ORDER_ID: u32 = 0, "The id that this side gave an order.";
+        ES_INDEX_VENUE_ORDER_ID: u32 = 1, "The id that the venue gave an order.";
+    }
+    "es_scan_request.direction": {
+        ES_FORWARD: u32 = 0, "From the smallest seq up.";
+        ES_BACKWARD: u32 = 1, "From the largest seq down.";
+    }
+    "es_reader_options.flags": {
+        ES_READ_CHECK: u32 = 1, "Check the whole file at open; reads it once.";
+        ES_READ_DIGEST_KEY: u32 = 2, "digest_key holds the key of a keyed run, for es_seal_run.";
+    }
+    "es_run_state.phase": {
+        ES_PHASE_OPEN: u32 = 0, "Takes entries.";
+        ES_PHASE_CLOSING: u32 = 1, "es_close_run has begun; commits what is queued.";
+        ES_PHASE_CLOSED: u32 = 2, "Sealed.";
+        ES_PHASE_HALTED: u32 = 3, "Stopped by a failure; see halt_status.";
+    }
+    "bounds; a value beyond them answers ES_ERR_INVALID_ARGUMENT": {
+        ES_ID_BYTES_MAX: u32 = 128, "Longest run_id or instance_id: A-Z a-z 0-9 . _ - and no dot first.";
+        ES_TOPIC_BYTES_MAX: u32 = 1024, "Longest topic; the shortest is 1.";
+        ES_PAYLOAD_TYPE_BYTES_MAX: u32 = 1024, "Longest payload type; the shortest is 1.";
+        ES_INDEX_KEY_BYTES_MAX: u32 = 512, "Longest index key that a draft may carry; the shortest is 1.";
+        ES_INDEX_KEYS_MAX: u32 = 16, "Most index keys of one draft.";
+        ES_PAYLOAD_BYTES_MAX: u32 = 64 << 20, "Largest payload.";
+        ES_BATCH_ENTRIES_MAX: u32 = 65_536, "Most drafts of one batch.";
+        ES_BATCH_BYTES_MAX: u32 = 256 << 20, "Largest batch, in bytes of its texts, payloads and keys.";
+    }
+}
+
+// The header's bounds are those that the store keeps.
+const _: () = {
+    use crate::limits;
+    assert!(ES_ID_BYTES_MAX as usize == limits::ID_BYTES_MAX);
+    assert!(ES_TOPIC_BYTES_MAX as usize == limits::TOPIC_BYTES_MAX);
+    assert!(ES_PAYLOAD_TYPE_BYTES_MAX as usize == limits::PAYLOAD_TYPE_BYTES_MAX);
+    assert!(ES_INDEX_KEY_BYTES_MAX as usize == limits::INDEX_KEY_BYTES_MAX);
+    assert!(ES_INDEX_KEYS_MAX as usize == limits::INDEX_KEYS_MAX);
+    assert!(ES_PAYLOAD_BYTES_MAX as usize == limits::PAYLOAD_BYTES_MAX);
+    assert!(ES_BATCH_ENTRIES_MAX as usize == limits::BATCH_ENTRIES_MAX);
+    assert!(ES_BATCH_BYTES_MAX as usize == limits::BATCH_BYTES_MAX);
+};
