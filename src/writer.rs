@@ -12,6 +12,8 @@ mod group;
 mod handoff;
 mod shared;
 mod stall;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod wait;
 
@@ -212,6 +214,7 @@ impl Run {
     ) -> Result<Self> {
         let view = store.reader()?;
         let mut next_seq = 1;
+        let mut ts_init_max = None;
         if settings.run_started {
             let payload = crate::codec::encode_components(&manifest.registered_components);
             let first = EntryBuffer::lifecycle(
@@ -222,13 +225,15 @@ impl Run {
             );
             store.append_batch(&[first.to_append(1)])?;
             next_seq = 2;
+            ts_init_max = Some(manifest.start_ts_init);
         }
         let (shared, taker) = Shared::new(next_seq, settings, on_halt, instance_lock);
         let shared = Arc::new(shared);
         if settings.prefault {
             shared.pool.prefault();
         }
-        let driver = Driver::new(Arc::clone(&shared), store, taker, manifest.start_ts_init);
+        let driver =
+            Driver::new(Arc::clone(&shared), store, taker, ts_init_max, manifest.start_ts_init);
         let manual = if settings.manual {
             Some(Mutex::new(driver))
         } else {

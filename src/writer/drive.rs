@@ -3,7 +3,7 @@
 //! The same steps run on the writer's thread and, in manual mode, on the host's. Invariants:
 //! (W1) the watermark moves only after the backend has answered for that group; (W2) entries are
 //! committed in the order of `seq`, claims whole; (W3) after the first failure nothing is written;
-//! (W4) room is given back only after the slots were emptied and their group ended.
+//! (W4) room is given back only after the slots were emptied and their group is durable.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -38,19 +38,23 @@ pub(super) struct Driver {
     store: Option<Box<dyn EventStore>>,
     taker: Taker<Box<EntryBuffer>>,
     group: Vec<Box<EntryBuffer>>,
-    /// What a `RunEnded` entry is stamped with unless the closer says otherwise.
-    ts_init_max: u64,
+    /// The largest `ts_init` so far: what `RunEnded` is stamped with unless the closer says
+    /// otherwise.
+    ts_init_max: Option<u64>,
+    start_ts_init: u64,
 }
 
 impl Driver {
-    /// `ts_init_max` is the largest so far, or the run's start.
+    /// `taker` starts behind what `store` already holds, whose largest `ts_init` is given.
     pub(super) fn new(
         shared: Arc<Shared>,
         store: Box<dyn EventStore>,
         taker: Taker<Box<EntryBuffer>>,
-        ts_init_max: u64,
+        ts_init_max: Option<u64>,
+        start_ts_init: u64,
     ) -> Self {
-        Self { shared, store: Some(store), taker, group: Vec::new(), ts_init_max }
+        let store = Some(store);
+        Self { shared, store, taker, group: Vec::new(), ts_init_max, start_ts_init }
     }
 
     /// Does one piece of work. A panic below it halts the run and leaks what it was in the
@@ -142,23 +146,21 @@ impl Driver {
 
     fn commit_group(&mut self, size: Size) -> Result<()> {
         let mut group = std::mem::take(&mut self.group);
-        self.commit(self.taker.next_seq() - size.entries, &group, size.bytes)?;
+        self.commit(self.taker.next_seq() - size.entries, &group, size)?;
         for buffer in group.drain(..) {
             self.shared.pool.put(buffer);
         }
         self.group = group;
-        // W4. Producers that wait for room are woken apart from those that wait for durability.
-        self.taker.give_back(size);
-        self.shared.watermark.announce();
         Ok(())
     }
 
-    /// Hashes, commits and acknowledges entries in a row from `first_seq`.
-    fn commit(&mut self, first_seq: u64, buffers: &[Box<EntryBuffer>], bytes: u64) -> Result<()> {
+    /// Hashes, commits and acknowledges entries in a row from `first_seq`, and gives back the room
+    /// that they had in the queue.
+    fn commit(&mut self, first_seq: u64, buffers: &[Box<EntryBuffer>], room: Size) -> Result<()> {
         let entries: Vec<AppendEntry<'_>> =
             (first_seq..).zip(buffers).map(|(seq, buffer)| buffer.to_append(seq)).collect();
         for buffer in buffers {
-            self.ts_init_max = self.ts_init_max.max(buffer.ts_init());
+            self.ts_init_max = self.ts_init_max.max(Some(buffer.ts_init()));
         }
         let last_seq = first_seq + entries.len() as u64 - 1;
         if planted("ack_before_commit") {
@@ -167,8 +169,10 @@ impl Driver {
         let started = Instant::now();
         let durable_seq = self.open_store().append_batch(&entries)?;
         assert_eq!(durable_seq, last_seq, "the backend acknowledges what it was given");
-        self.shared.stats.committed(entries.len() as u64, bytes, started.elapsed());
+        self.shared.stats.committed(entries.len() as u64, room.bytes, started.elapsed());
         self.shared.stall.progressed();
+        // W4, and before the acknowledgement: whoever waited for that finds room again.
+        self.taker.give_back(room);
         // W1.
         self.shared.watermark.advance(durable_seq);
         self.shared.signal_durable_fd();
@@ -203,11 +207,13 @@ impl Driver {
     }
 
     fn seal(&mut self, seq: u64, end_ts_init: u64) -> Result<CloseReport> {
-        let ts_init = if end_ts_init == 0 { self.ts_init_max } else { end_ts_init };
+        let ts_init = match end_ts_init {
+            0 => self.ts_init_max.unwrap_or(self.start_ts_init),
+            given => given,
+        };
         let manual = self.shared.fill_rules.manual;
         let last = EntryBuffer::lifecycle("RunEnded", &[], ts_init, manual);
-        let bytes = last.size_bytes();
-        self.commit(seq, &[last], bytes)?;
+        self.commit(seq, &[last], Size::default())?;
         let store = self.open_store();
         let sealed = store.seal(RunStatus::Ended)?;
         store.close()?;

@@ -10,8 +10,8 @@
 //! 3. the slot is published with a release store;
 //! 4. [`doorbell`] is rung, only if the writer has parked.
 //!
-//! And of one commit: 5. the backend says durable; 6. [`watermark`] moves and waiters wake;
-//! 7. the room is given back.
+//! And of one commit: 5. the backend says durable; 6. the room is given back; 7. [`watermark`]
+//! moves and all waiters wake.
 
 #![allow(unsafe_code)] // in `queue` and `ring` alone, see tests/tidy.rs
 

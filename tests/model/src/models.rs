@@ -69,9 +69,8 @@ impl Run {
                 self.watermark.advance(last_seq);
             }
             self.disk.store(last_seq, LoomOrdering::Relaxed);
-            self.watermark.advance(last_seq);
             taker.give_back(size);
-            self.watermark.announce();
+            self.watermark.advance(last_seq);
         }
     }
 
