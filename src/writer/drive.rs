@@ -9,10 +9,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::CloseReport;
 use super::buffer::EntryBuffer;
 use super::group;
 use super::handoff::queue::{Size, Taker};
+use super::report::CloseReport;
 use super::shared::{End, Shared};
 use crate::backend::EventStore;
 use crate::entry::AppendEntry;
@@ -37,6 +37,8 @@ pub(super) struct Driver {
     /// `None` once the run has ended.
     store: Option<Box<dyn EventStore>>,
     taker: Taker<Box<EntryBuffer>>,
+    /// Boxes, since they move between here, the queue and the pool as pointers.
+    #[allow(clippy::vec_box)]
     group: Vec<Box<EntryBuffer>>,
     /// The largest `ts_init` so far: what `RunEnded` is stamped with unless the closer says
     /// otherwise.

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::backend::memory::MemoryStore;
-use crate::backend::{Direction, Sealed};
-use crate::entry::{AppendEntry, Entry};
-use crate::error::Fault;
+use crate::backend::{Direction, EventReader, EventStore, Sealed};
+use crate::entry::{AppendEntry, Draft, Entry};
+use crate::error::{EventStoreError, Fault, Result};
 use crate::index::IndexKind;
+use crate::manifest::{RunManifest, RunStatus};
+use crate::snapshot::SnapshotAnchor;
 
 /// What the backend does with the next appends.
 #[derive(Default)]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::drive::{Driver, Step};
+use super::options::{Settings, WaitPolicy};
 use super::shared::Shared;
-use super::{Settings, WaitPolicy};
 use crate::error::{EventStoreError, Fault, Result};
 use crate::platform::{affinity, signal};
 
