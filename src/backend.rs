@@ -7,6 +7,7 @@
 
 pub(crate) mod ledger;
 pub mod memory;
+pub mod redb;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

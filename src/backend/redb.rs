@@ -1,0 +1,324 @@
+//! The redb backend: one file a run, `<base>/<instance_id>/<run_id>.redb`, as FORMAT.md has it.
+//!
+//! Promises what [`EventStore`] does, with two-phase commits unless told otherwise. Takes the
+//! run's own lock and leaves the instance's to its caller. No type of redb leaves this module.
+//! Where to look: new files `create`, transactions `append`, readers `reader` and `scan`, the
+//! bytes on their way to the disk `storage_file`, crashed runs `recover`, full disks `reserve`.
+
+mod append;
+mod commit_row;
+mod create;
+#[doc(hidden)]
+pub mod disk;
+mod fault;
+mod os_disk;
+mod reader;
+mod recover;
+mod reserve;
+mod run_file;
+mod scan;
+mod segments;
+mod snapshot;
+mod storage_file;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::{Database, ReadableDatabase};
+
+use self::append::Writer;
+use self::disk::{Disk, Purpose, Volume};
+use self::fault::{At, not_sealed};
+use self::os_disk::{OsDisk, OsVolume};
+use self::reader::RedbReader;
+use self::reserve::Prober;
+use self::run_file::RunFile;
+use self::snapshot::Snapshot;
+pub use self::storage_file::FlushStats;
+use self::storage_file::Mode;
+use super::ledger::Ledger;
+use super::{EventReader, EventStore, Sealed};
+use crate::entry::AppendEntry;
+use crate::error::{EventStoreError, Fault, Result};
+use crate::manifest::{RunManifest, RunStatus, check_id};
+use crate::snapshot::SnapshotAnchor;
+
+/// How a run file is written.
+#[derive(Debug, Clone)]
+pub struct RedbOptions {
+    /// Flush each commit twice, so that a damaged newest commit is told from a torn one. Without
+    /// it, one flipped bit after a crash can take back the newest batch silently.
+    pub two_phase: bool,
+    /// Memory for cached pages, in bytes; up to half of it for pages not yet written.
+    pub cache_bytes: usize,
+    /// Keys the run's digest; never stored.
+    pub digest_key: Option<[u8; 32]>,
+}
+
+impl Default for RedbOptions {
+    fn default() -> Self {
+        Self { two_phase: true, cache_bytes: 64 << 20, digest_key: None }
+    }
+}
+
+/// The redb backend. Dropped with a run open, it lets go of it as [`EventStore::abandon`] does.
+#[derive(Debug)]
+pub struct RedbStore {
+    volume: Arc<dyn Volume>,
+    options: RedbOptions,
+    run: Option<Run>,
+}
+
+struct Run {
+    file: Arc<RunFile>,
+    /// `None` once closed or abandoned.
+    database: Option<Database>,
+    ledger: Ledger,
+    /// Found after a crash: its ledger is empty until it is sealed.
+    is_found: bool,
+    prober: Prober,
+}
+
+impl RedbStore {
+    /// A store of runs below `base`, which is made when the first run is.
+    pub fn new(base: &Path, options: RedbOptions) -> Self {
+        Self::on(Arc::new(OsVolume::new(base)), options)
+    }
+
+    /// The same over another disk: how the power-cut test drives the code that ships.
+    #[doc(hidden)]
+    pub fn on(volume: Arc<dyn Volume>, options: RedbOptions) -> Self {
+        Self { volume, options, run: None }
+    }
+
+    /// The file of the run that is open or was last.
+    pub fn run_path(&self) -> Option<PathBuf> {
+        self.run.as_ref().map(|run| run.file.path().to_path_buf())
+    }
+
+    /// What the run's flushes cost so far; may be read while the store is in use.
+    pub fn flush_stats(&self) -> Option<Arc<FlushStats>> {
+        self.run.as_ref().map(|run| run.file.storage().stats())
+    }
+
+    /// Tells the bytes left on the run's file system, from any thread.
+    pub fn free_bytes_probe(&self) -> Option<impl Fn() -> Option<u64> + Send + Sync + 'static> {
+        let file = self.run.as_ref()?.file.clone();
+        Some(move || file.storage().free_bytes())
+    }
+
+    fn run(&mut self) -> Result<&mut Run> {
+        self.run.as_mut().ok_or_else(no_run)
+    }
+
+    /// Refuses to leave a run that is not sealed for another.
+    fn check_free(&self) -> Result<()> {
+        match &self.run {
+            Some(run) if !run.ledger.is_sealed() => {
+                let reason = "this store's run is not sealed, seal it before opening another";
+                let fault = Fault::new(reason).at(run.file.path());
+                Err(EventStoreError::CrashedPredecessor(Box::new(fault)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn no_run() -> EventStoreError {
+    EventStoreError::backend("no run is open in this store")
+}
+
+impl Run {
+    fn database(&self) -> Result<&Database> {
+        self.database.as_ref().ok_or(EventStoreError::Closed)
+    }
+
+    fn writer<'w>(&'w self, options: &RedbOptions) -> Result<Writer<'w>> {
+        Ok(Writer {
+            database: self.database()?,
+            storage: self.file.storage(),
+            path: self.file.path(),
+            two_phase: options.two_phase,
+        })
+    }
+
+    /// Shows readers what was committed last.
+    fn publish(&self, high_watermark: u64) -> Result<()> {
+        let transaction = self.database()?.begin_read().at(self.file.path())?;
+        self.file.publish(Snapshot::new(transaction, high_watermark));
+        Ok(())
+    }
+
+    fn abandon(&mut self) {
+        if let Some(database) = self.database.take() {
+            self.file.storage().sever();
+            // Its own drop would write; readers may still be reading through it.
+            std::mem::forget(database);
+        }
+    }
+}
+
+impl EventStore for RedbStore {
+    fn open_run(&mut self, manifest: &RunManifest) -> Result<()> {
+        manifest.check_new()?;
+        self.check_free()?;
+        let path = PathBuf::from(&manifest.instance_id);
+        let folder = self.volume.make_instance(&manifest.instance_id).map_err(|error| {
+            EventStoreError::from_io("opening the instance's directory", Some(&path), error)
+        })?;
+        let open = create::create(&*folder, manifest, &self.options)?;
+        let ledger = Ledger::new(manifest.clone(), self.options.digest_key.as_ref());
+        let first = match open.database.begin_read().at(&open.path) {
+            Ok(transaction) => Snapshot::new(transaction, 0),
+            Err(error) => {
+                create::abandon(open.database, &open.storage);
+                return Err(error);
+            }
+        };
+        self.run = Some(Run {
+            file: RunFile::new(open.path, self.options.cache_bytes, open.storage, first),
+            database: Some(open.database),
+            ledger,
+            is_found: false,
+            prober: Prober::default(),
+        });
+        Ok(())
+    }
+
+    fn load_crashed(&mut self, instance_id: &str, run_id: &str) -> Result<()> {
+        check_id("instance_id", instance_id)?;
+        check_id("run_id", run_id)?;
+        self.check_free()?;
+        let path = PathBuf::from(instance_id);
+        let folder = self.volume.open_instance(instance_id).map_err(|error| {
+            EventStoreError::from_io("opening the instance's directory", Some(&path), error)
+        })?;
+        let loaded = recover::load(&*folder, run_id, &self.options)?;
+        let manifest = loaded.file.read(|found| found.manifest(loaded.file.path()))?;
+        self.run = Some(Run {
+            file: loaded.file,
+            database: loaded.database,
+            ledger: Ledger::crashed(manifest, None, None),
+            is_found: true,
+            prober: Prober::default(),
+        });
+        Ok(())
+    }
+
+    fn append_batch(&mut self, entries: &[AppendEntry<'_>]) -> Result<u64> {
+        let options = self.options.clone();
+        let run = self.run()?;
+        run.ledger.check_append(entries)?;
+        if entries.is_empty() {
+            return Ok(run.ledger.high_watermark());
+        }
+        let mut prober = std::mem::take(&mut run.prober);
+        let writer = run.writer(&options)?;
+        writer.append(entries, run.ledger.ts_init_max(), &mut prober)?;
+        run.prober = prober;
+        run.ledger.committed(entries);
+        let high_watermark = run.ledger.high_watermark();
+        run.publish(high_watermark)?;
+        Ok(high_watermark)
+    }
+
+    fn record_snapshot_anchor(&mut self, anchor: &SnapshotAnchor) -> Result<()> {
+        let options = self.options.clone();
+        let run = self.run()?;
+        run.ledger.check_anchor(anchor)?;
+        run.writer(&options)?.anchor(anchor)?;
+        run.ledger.anchored(anchor);
+        run.publish(run.ledger.high_watermark())
+    }
+
+    fn seal(&mut self, status: RunStatus) -> Result<Sealed> {
+        let options = self.options.clone();
+        let run = self.run()?;
+        let mut sealed = run.ledger.sealed_manifest(status)?;
+        let digest = if run.is_found {
+            let digest_key = options.digest_key.as_ref();
+            let (found, digest) = recover::sum_up(&run.file, status, digest_key)?;
+            sealed = found;
+            digest
+        } else {
+            (status != RunStatus::Quarantined).then(|| run.ledger.digest_for(&sealed))
+        };
+        run.writer(&options)?.seal(&sealed, digest)?;
+        let high_watermark = sealed.high_watermark;
+        run.ledger.sealed(sealed);
+        run.publish(high_watermark)?;
+        Ok(Sealed { high_watermark, digest })
+    }
+
+    fn close(&mut self) -> Result<()> {
+        let run = self.run()?;
+        if let Err(error) = run.file.storage().check() {
+            run.abandon();
+            let path = run.file.path();
+            return Err(EventStoreError::from_io("closing the run file", Some(path), error));
+        }
+        match run.database.take() {
+            Some(database) => recover::close(&run.file, database),
+            None => Ok(()),
+        }
+    }
+
+    fn abandon(&mut self) {
+        if let Some(run) = &mut self.run {
+            run.abandon();
+        }
+    }
+
+    fn reader(&self) -> Result<Arc<dyn EventReader>> {
+        let run = self.run.as_ref().ok_or_else(no_run)?;
+        Ok(Arc::new(RedbReader(run.file.clone())))
+    }
+}
+
+impl Drop for RedbStore {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
+impl std::fmt::Debug for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run").field("path", &self.file.path()).finish_non_exhaustive()
+    }
+}
+
+/// Opens a sealed run for reading, without ever writing to it. `check` verifies the checksum of
+/// every page first, at a cost that grows with the file.
+///
+/// # Errors
+/// `NotFound`; `Locked` by a writer; `NotSealed` for a run that recovery must look at first;
+/// `Corrupted`; `UnsupportedFormat`.
+pub fn open_sealed(path: &Path, cache_bytes: usize, check: bool) -> Result<Arc<dyn EventReader>> {
+    let failed = |error| EventStoreError::from_io("opening the run file", Some(path), error);
+    open_sealed_on(OsDisk::open(path, Purpose::Read).map_err(failed)?, path, cache_bytes, check)
+}
+
+/// The same over another disk; `path` is for messages.
+#[doc(hidden)]
+pub fn open_sealed_on(
+    disk: Arc<dyn Disk>,
+    path: &Path,
+    cache_bytes: usize,
+    check: bool,
+) -> Result<Arc<dyn EventReader>> {
+    let (snapshot, storage) =
+        run_file::open_read_only(disk.clone(), Mode::CopyOnWrite, path, cache_bytes)?;
+    let file = RunFile::new(path.to_path_buf(), cache_bytes, storage, snapshot);
+    let status = file.read(|found| found.manifest(path))?.status;
+    if !status.is_sealed() {
+        return Err(not_sealed(path, "is not sealed"));
+    }
+    if check {
+        // Under the reader's own lock, which this open file already holds.
+        recover::check_structure(disk, Mode::Unlocked, path, cache_bytes)?;
+    }
+    Ok(Arc::new(RedbReader(file)))
+}

@@ -1,0 +1,156 @@
+//! The write transactions of a run: a batch, an anchor, the seal.
+//!
+//! Each is one redb transaction that is durable when its function returns. A refusal of the
+//! disk is found in the storage file after the commit (redb never sees it, see `storage_file`):
+//! nothing was published then, and nothing more is written.
+
+use std::path::Path;
+
+use redb::{Database, ReadableTable, WriteTransaction};
+
+use super::commit_row;
+use super::fault::At;
+use super::reserve::{self, Prober};
+use super::storage_file::StorageFile;
+use super::tables;
+use crate::codec;
+use crate::digest::RunDigest;
+use crate::entry::AppendEntry;
+use crate::error::{EventStoreError, Result};
+use crate::index::IndexKind;
+use crate::manifest::RunManifest;
+use crate::snapshot::SnapshotAnchor;
+
+/// Begins and ends the transactions of one file.
+pub(super) struct Writer<'w> {
+    pub(super) database: &'w Database,
+    pub(super) storage: &'w StorageFile,
+    pub(super) path: &'w Path,
+    pub(super) two_phase: bool,
+}
+
+impl Writer<'_> {
+    /// Runs `write` in a transaction, durable when this returns.
+    pub(super) fn commit<T>(
+        &self,
+        write: impl FnOnce(&WriteTransaction) -> Result<T>,
+    ) -> Result<T> {
+        self.check()?;
+        let mut transaction = self.database.begin_write().at(self.path)?;
+        transaction.set_two_phase_commit(self.two_phase);
+        let written = write(&transaction)?;
+        // A growth that was refused: the commit would only be thrown away.
+        self.check()?;
+        transaction.commit().at(self.path)?;
+        self.check()?;
+        Ok(written)
+    }
+
+    fn check(&self) -> Result<()> {
+        let failed =
+            |error| EventStoreError::from_io("writing the run file", Some(self.path), error);
+        self.storage.check().map_err(failed)
+    }
+
+    /// Appends a batch in one transaction.
+    pub(super) fn append(
+        &self,
+        entries: &[AppendEntry<'_>],
+        run_ts_init_max: Option<u64>,
+        prober: &mut Prober,
+    ) -> Result<()> {
+        self.commit(|transaction| {
+            let mut batch_bytes = 0;
+            let mut table = transaction.open_table(tables::ENTRIES).at(self.path)?;
+            for item in entries {
+                let length = codec::entry_frame_bytes(&item.entry);
+                let mut row = table.insert_reserve(item.entry.seq, length).at(self.path)?;
+                codec::write_entry(&item.entry, row.as_mut());
+                batch_bytes += (length + item.keys.as_bytes().len()) as u64;
+            }
+            drop(table);
+            self.index(transaction, entries)?;
+            let mut commits = transaction.open_table(tables::COMMITS).at(self.path)?;
+            for row in commit_row::encode(entries, run_ts_init_max) {
+                commits.insert(row.last_seq, row.bytes.as_slice()).at(self.path)?;
+            }
+            drop(commits);
+            let written = self.storage.stats().written_bytes();
+            prober.before_commit(transaction, batch_bytes, written, self.path)
+        })
+    }
+
+    /// Adds the batch's keys that are new, in the order of the index.
+    fn index(&self, transaction: &WriteTransaction, entries: &[AppendEntry<'_>]) -> Result<()> {
+        for kind in IndexKind::ALL {
+            let mut keys: Vec<(&str, u64)> = Vec::new();
+            for item in entries {
+                let of_kind = item.keys.iter().filter(|(of, _)| *of == kind);
+                keys.extend(of_kind.map(|(_, key)| (key, item.entry.seq)));
+            }
+            if keys.is_empty() {
+                continue;
+            }
+            keys.sort_unstable();
+            keys.dedup_by(|later, first| later.0 == first.0);
+            let mut table = transaction.open_table(tables::index_table(kind)).at(self.path)?;
+            for (key, seq) in keys {
+                if table.get(key).at(self.path)?.is_none() {
+                    table.insert(key, seq).at(self.path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores the anchor.
+    pub(super) fn anchor(&self, anchor: &SnapshotAnchor) -> Result<()> {
+        let frame = codec::encode_anchor(anchor);
+        self.commit(|transaction| {
+            let mut table = transaction.open_table(tables::ANCHOR).at(self.path)?;
+            table.insert(tables::ANCHOR_KEY, frame.as_slice()).at(self.path)?;
+            Ok(())
+        })
+    }
+
+    /// Writes the tables of a new run.
+    pub(super) fn create(&self, manifest: &RunManifest, is_keyed: bool) -> Result<()> {
+        let frame = codec::encode_manifest(manifest);
+        self.commit(|transaction| {
+            let mut format = transaction.open_table(tables::STORE_FORMAT).at(self.path)?;
+            format.insert(tables::CODEC_KEY, tables::CODEC_FORMAT).at(self.path)?;
+            let mut current = transaction.open_table(tables::MANIFEST).at(self.path)?;
+            current.insert(tables::MANIFEST_KEY, frame.as_slice()).at(self.path)?;
+            // Other readers of the format expect these three even in a run without entries.
+            transaction.open_table(tables::ENTRIES).at(self.path)?;
+            for kind in IndexKind::ALL {
+                transaction.open_table(tables::index_table(kind)).at(self.path)?;
+            }
+            transaction.open_table(tables::COMMITS).at(self.path)?;
+            let mut meta = transaction.open_table(tables::META).at(self.path)?;
+            if is_keyed {
+                meta.insert(tables::KEYED_KEY, [1].as_slice()).at(self.path)?;
+            }
+            drop(meta);
+            reserve::take_ballast(transaction, frame.len(), self.path)
+        })
+    }
+
+    /// Seals the run: manifest and digest in one transaction, after one that makes room for it.
+    pub(super) fn seal(&self, sealed: &RunManifest, digest: Option<RunDigest>) -> Result<()> {
+        let frame = codec::encode_manifest(sealed);
+        // Two-phase whatever the run was written with: the seal is what later openings trust.
+        let writer = Writer { two_phase: true, ..*self };
+        writer.commit(|transaction| reserve::free_ballast(transaction, self.path))?;
+        writer.commit(|transaction| {
+            let mut current = transaction.open_table(tables::MANIFEST).at(self.path)?;
+            current.insert(tables::MANIFEST_KEY, frame.as_slice()).at(self.path)?;
+            if let Some(digest) = digest {
+                let mut meta = transaction.open_table(tables::META).at(self.path)?;
+                let stored = digest.to_stored();
+                meta.insert(tables::DIGEST_KEY, stored.as_slice()).at(self.path)?;
+            }
+            Ok(())
+        })
+    }
+}

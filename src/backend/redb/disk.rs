@@ -1,0 +1,93 @@
+//! The seam between the redb backend and the operating system.
+//!
+//! A [`Disk`] is one open file, a [`Folder`] the names of one instance's runs, a [`Volume`] the
+//! base with its instances. The shipped ones (`os_disk`) only forward to `platform`; the power-cut
+//! test brings its own, so that it drives the very code that ships. No redb type in the contract
+//! but the bounds of its lock calls. What is written, when and in which order: `storage_file`,
+//! `create`.
+
+use std::fmt::Debug;
+use std::io;
+use std::ops::Bound;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// How redb may hold a range of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockMode {
+    /// Nobody else holds any of it.
+    Exclusive,
+    /// Others may share it.
+    Shared,
+}
+
+/// A range of bytes to be locked.
+pub type LockRange = (Bound<u64>, Bound<u64>);
+
+/// One open file. Any thread; none of the calls is buffered.
+pub trait Disk: Debug + Send + Sync + 'static {
+    /// The file's length, in bytes.
+    fn len(&self) -> io::Result<u64>;
+    /// Whether the file has no bytes.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+    /// Fills `out` from `offset`, or fails.
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
+    /// Writes all parts, one after the other, from `offset`, or fails.
+    fn write(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()>;
+    /// Extends the file from `from` to `to` with zeros that have real space.
+    fn extend(&self, from: u64, to: u64) -> io::Result<()>;
+    /// Cuts the file at `len`.
+    fn truncate(&self, len: u64) -> io::Result<()>;
+    /// Returns once everything written is on stable storage.
+    fn sync_data(&self) -> io::Result<()>;
+    /// Flushes, then makes the next reads come from stable storage.
+    fn forget_cached(&self) -> io::Result<()>;
+    /// The bytes left on the file system, if it tells.
+    fn free_bytes(&self) -> Option<u64>;
+
+    /// Takes a lock; `false` when somebody else holds it. Waits for it if asked to.
+    fn lock(&self, range: LockRange, mode: LockMode, wait: bool) -> io::Result<bool>;
+    /// Lets go of a lock.
+    fn unlock(&self, range: LockRange) -> io::Result<()>;
+    /// Whether somebody else holds a lock that an exclusive one would meet.
+    fn is_locked_elsewhere(&self, range: LockRange) -> io::Result<bool>;
+    /// Lets go of all locks.
+    fn unlock_all(&self) -> io::Result<()>;
+}
+
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Reading alone.
+    Read,
+    /// Reading and writing.
+    Write,
+}
+
+/// The directory of one instance.
+pub trait Folder: Debug + Send + Sync + 'static {
+    /// Opens a file that exists.
+    fn open(&self, name: &str, purpose: Purpose) -> io::Result<Arc<dyn Disk>>;
+    /// Makes a file that does not exist.
+    fn create(&self, name: &str) -> io::Result<Arc<dyn Disk>>;
+    /// Whether something of this name exists.
+    fn contains(&self, name: &str) -> io::Result<bool>;
+    /// Renames; fails with `AlreadyExists` when the new name is taken.
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Removes a name.
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Returns once all names are on stable storage.
+    fn sync(&self) -> io::Result<()>;
+    /// Where a file of this name lies, for messages and for the host.
+    fn path(&self, name: &str) -> PathBuf;
+}
+
+/// The base directory.
+pub trait Volume: Debug + Send + Sync + 'static {
+    /// Opens an instance's directory, making what is missing; durable when it returns.
+    fn make_instance(&self, instance_id: &str) -> io::Result<Arc<dyn Folder>>;
+    /// Opens an instance's directory that exists.
+    fn open_instance(&self, instance_id: &str) -> io::Result<Arc<dyn Folder>>;
+}

@@ -1,0 +1,151 @@
+//! redb's errors and panics as the store's: the one place where they are translated.
+//!
+//! redb may panic on a file that was damaged outside it. [`guarded`] turns that into `Corrupted`;
+//! whoever calls it then leaks what the panic left behind, because dropping it may panic again
+//! where nothing can catch it. Errors of our own storage file come back out as they went in.
+
+use std::any::Any;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use redb::{
+    CommitError, DatabaseError, SetDurabilityError, StorageError, TableError, TransactionError,
+};
+
+use crate::codec::CodecError;
+use crate::error::{EventStoreError, Fault, Result};
+
+/// Gives a redb error the file it concerns.
+pub(super) trait At<T> {
+    /// The result as the store's own.
+    fn at(self, path: &Path) -> Result<T>;
+}
+
+impl<T, E: IntoStoreError> At<T> for std::result::Result<T, E> {
+    fn at(self, path: &Path) -> Result<T> {
+        self.map_err(|error| error.into_store_error(path))
+    }
+}
+
+pub(super) trait IntoStoreError {
+    fn into_store_error(self, path: &Path) -> EventStoreError;
+}
+
+impl IntoStoreError for StorageError {
+    fn into_store_error(self, path: &Path) -> EventStoreError {
+        match self {
+            Self::Corrupted(reason) => corrupted(path, reason),
+            Self::Io(error) => from_io(path, error),
+            other => backend(path, other),
+        }
+    }
+}
+
+impl IntoStoreError for TableError {
+    fn into_store_error(self, path: &Path) -> EventStoreError {
+        match self {
+            Self::Storage(error) => error.into_store_error(path),
+            // A table of another type or missing where one must be: not a run's file, or damaged.
+            other => corrupted(path, other.to_string()),
+        }
+    }
+}
+
+impl IntoStoreError for TransactionError {
+    fn into_store_error(self, path: &Path) -> EventStoreError {
+        match self {
+            Self::Storage(error) => error.into_store_error(path),
+            other => backend(path, other),
+        }
+    }
+}
+
+impl IntoStoreError for CommitError {
+    fn into_store_error(self, path: &Path) -> EventStoreError {
+        match self {
+            Self::Storage(error) => error.into_store_error(path),
+            other => backend(path, other),
+        }
+    }
+}
+
+impl IntoStoreError for SetDurabilityError {
+    fn into_store_error(self, path: &Path) -> EventStoreError {
+        backend(path, self)
+    }
+}
+
+impl IntoStoreError for DatabaseError {
+    fn into_store_error(self, path: &Path) -> EventStoreError {
+        match self {
+            Self::Storage(error) => error.into_store_error(path),
+            Self::DatabaseAlreadyOpen | Self::LockProtocolMismatch => locked(path),
+            Self::RepairAborted => not_sealed(path, "was not closed in order"),
+            Self::UpgradeRequired(found) => {
+                let path = path.to_path_buf();
+                EventStoreError::UnsupportedFormat { found: u32::from(found), path }
+            }
+            other => backend(path, other),
+        }
+    }
+}
+
+fn from_io(path: &Path, error: io::Error) -> EventStoreError {
+    if error.kind() == io::ErrorKind::InvalidData {
+        return corrupted(path, error.to_string());
+    }
+    match EventStoreError::from_io("file I/O", Some(path), error) {
+        // An open file that is not found is no run that is not found.
+        EventStoreError::NotFound(fault) => EventStoreError::Backend(fault),
+        other => other,
+    }
+}
+
+fn backend(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> EventStoreError {
+    let fault = Fault::new(format!("redb refuses: {error}")).at(path).because(error);
+    EventStoreError::Backend(Box::new(fault))
+}
+
+/// Damage of the file's structure.
+pub(super) fn corrupted(path: &Path, reason: impl Into<String>) -> EventStoreError {
+    EventStoreError::corrupted(path, reason)
+}
+
+/// Somebody else has the file open.
+pub(super) fn locked(path: &Path) -> EventStoreError {
+    let fault = Fault::new("the run's file is locked by another writer or reader, wait for it");
+    EventStoreError::Locked(Box::new(fault.at(path)))
+}
+
+/// A run that recovery must look at before it can be read as sealed.
+pub(super) fn not_sealed(path: &Path, what: &str) -> EventStoreError {
+    let fault = Fault::new(format!("the run {what}: recover it first"));
+    EventStoreError::NotSealed(Box::new(fault.at(path)))
+}
+
+/// A frame that does not decode.
+pub(super) fn undecodable(path: &Path, what: &str, error: CodecError) -> EventStoreError {
+    let fault = Fault::new(format!("{what}: {error}")).at(path).because(error);
+    EventStoreError::Corrupted(Box::new(fault))
+}
+
+/// Runs code that may make redb panic on a damaged file; a panic is `Corrupted`.
+///
+/// # Errors
+/// Those of `read`, and `Corrupted` for a panic. `is_caught` is then set: leak what `read` used.
+pub(super) fn guarded<T>(
+    path: &Path,
+    is_caught: &mut bool,
+    read: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+        *is_caught = true;
+        Err(corrupted(path, format!("redb panicked on the file: {}", panic_text(&*panic))))
+    })
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}

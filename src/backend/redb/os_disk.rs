@@ -1,0 +1,165 @@
+//! The disk of the operating system: forwards to `platform`, decides nothing.
+//!
+//! Locks are redb's own, taken through its `FileBackend` over the same open file description, so
+//! that this store and any other user of redb exclude each other.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::backends::FileBackend;
+use redb::{BackendError, StorageBackend};
+
+use super::disk::{Disk, Folder, LockMode, LockRange, Purpose, Volume};
+use crate::platform::descriptor::{Descriptor, Wrapped};
+use crate::platform::directory::{self, Access, Directory};
+use crate::platform::file;
+
+/// One file.
+#[derive(Debug)]
+pub(super) struct OsDisk {
+    locks: Wrapped<FileBackend>,
+}
+
+impl OsDisk {
+    /// Opens a file by the host's path.
+    pub(super) fn open(path: &Path, purpose: Purpose) -> io::Result<Arc<dyn Disk>> {
+        Ok(Self::new(directory::open_path(path, access(purpose))?))
+    }
+
+    fn new(descriptor: Descriptor) -> Arc<dyn Disk> {
+        let locks = descriptor
+            .wrap(|file| FileBackend::new(file).expect("redb 4 takes any file, without a call"));
+        Arc::new(Self { locks })
+    }
+}
+
+fn access(purpose: Purpose) -> Access {
+    match purpose {
+        Purpose::Read => Access::Read,
+        Purpose::Write => Access::Write,
+    }
+}
+
+fn lock_error(error: BackendError) -> io::Error {
+    match error {
+        BackendError::Io(error) => error,
+        BackendError::Unsupported => io::Error::from(io::ErrorKind::Unsupported),
+        other => io::Error::other(other),
+    }
+}
+
+impl Disk for OsDisk {
+    fn len(&self) -> io::Result<u64> {
+        file::len(self.locks.raw())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        file::read_exact(self.locks.raw(), offset, out)
+    }
+
+    fn write(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
+        file::write_all(self.locks.raw(), offset, parts)
+    }
+
+    fn extend(&self, from: u64, to: u64) -> io::Result<()> {
+        file::allocate(self.locks.raw(), from, to)
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        file::truncate(self.locks.raw(), len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        file::sync_data(self.locks.raw())
+    }
+
+    fn forget_cached(&self) -> io::Result<()> {
+        file::sync_all(self.locks.raw())?;
+        file::drop_cached(self.locks.raw())
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        file::free_bytes(self.locks.raw()).ok()
+    }
+
+    fn lock(&self, range: LockRange, mode: LockMode, wait: bool) -> io::Result<bool> {
+        let locks = self.locks.get();
+        let (start, end) = range;
+        let answer = match (mode, wait) {
+            (LockMode::Exclusive, false) => locks.try_lock_range(start, end),
+            (LockMode::Shared, false) => locks.try_lock_shared_range(start, end),
+            (LockMode::Exclusive, true) => locks.lock_range(start, end).map(|()| true),
+            (LockMode::Shared, true) => locks.lock_shared_range(start, end).map(|()| true),
+        };
+        answer.map_err(lock_error)
+    }
+
+    fn unlock(&self, (start, end): LockRange) -> io::Result<()> {
+        self.locks.get().unlock_range(start, end).map_err(lock_error)
+    }
+
+    fn is_locked_elsewhere(&self, (start, end): LockRange) -> io::Result<bool> {
+        self.locks.get().query_lock_range(start, end).map_err(lock_error)
+    }
+
+    fn unlock_all(&self) -> io::Result<()> {
+        self.locks.get().close()
+    }
+}
+
+/// One instance's directory.
+#[derive(Debug)]
+struct OsFolder(Directory);
+
+impl Folder for OsFolder {
+    fn open(&self, name: &str, purpose: Purpose) -> io::Result<Arc<dyn Disk>> {
+        Ok(OsDisk::new(self.0.open_file(name, access(purpose))?))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn Disk>> {
+        Ok(OsDisk::new(self.0.open_file(name, Access::New)?))
+    }
+
+    fn contains(&self, name: &str) -> io::Result<bool> {
+        self.0.contains(name)
+    }
+
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        self.0.rename_new(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.0.remove(name)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+/// The base directory, entered anew for each call: nothing is held open between runs.
+#[derive(Debug)]
+pub(super) struct OsVolume {
+    base: PathBuf,
+}
+
+impl OsVolume {
+    pub(super) fn new(base: &Path) -> Self {
+        Self { base: base.to_path_buf() }
+    }
+}
+
+impl Volume for OsVolume {
+    fn make_instance(&self, instance_id: &str) -> io::Result<Arc<dyn Folder>> {
+        Ok(Arc::new(OsFolder(Directory::make_base(&self.base)?.make_child(instance_id)?)))
+    }
+
+    fn open_instance(&self, instance_id: &str) -> io::Result<Arc<dyn Folder>> {
+        Ok(Arc::new(OsFolder(Directory::open_base(&self.base)?.open_child(instance_id)?)))
+    }
+}

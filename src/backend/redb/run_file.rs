@@ -1,0 +1,182 @@
+//! A run's open file as its readers share it, through every stage of the run's life.
+//!
+//! While the run is written, readers share the snapshot that the writer published last. Once the
+//! writer has let go, they read on: after a close through a read-only view of their own, opened
+//! when the first of them asks; after an abandonment through the last snapshot, whose file can no
+//! longer be written. The descriptor goes with the last of them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use redb::{Builder, ReadableDatabase};
+
+use super::disk::Disk;
+use super::fault::{At, corrupted, guarded};
+use super::snapshot::Snapshot;
+use super::storage_file::{Mode, StorageFile};
+use crate::error::{EventStoreError, Result};
+
+/// See the module.
+pub(super) struct RunFile {
+    path: PathBuf,
+    cache_bytes: usize,
+    storage: StorageFile,
+    view: RwLock<View>,
+}
+
+enum View {
+    /// A snapshot that can be read.
+    Ready(Arc<Snapshot>),
+    /// Closed in order: the next reader opens a view of its own.
+    Closed,
+    /// redb panicked on the file.
+    Broken(EventStoreError),
+}
+
+impl RunFile {
+    pub(super) fn new(
+        path: PathBuf,
+        cache_bytes: usize,
+        storage: StorageFile,
+        first: Snapshot,
+    ) -> Arc<Self> {
+        let view = RwLock::new(View::Ready(Arc::new(first)));
+        Arc::new(Self { path, cache_bytes, storage, view })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn storage(&self) -> &StorageFile {
+        &self.storage
+    }
+
+    /// Shows readers the next commit.
+    pub(super) fn publish(&self, next: Snapshot) {
+        let previous = std::mem::replace(&mut *self.view.write(), View::Ready(Arc::new(next)));
+        // Ends a read transaction, which takes a mutex of redb's: not under the lock of readers.
+        drop(previous);
+    }
+
+    /// Takes note that redb has closed the file: its snapshots can no longer be read.
+    pub(super) fn closed(&self) {
+        let previous = std::mem::replace(&mut *self.view.write(), View::Closed);
+        drop(previous);
+    }
+
+    /// The commit to read.
+    pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        match &*self.view.read() {
+            View::Ready(snapshot) => return Ok(snapshot.clone()),
+            View::Broken(error) => return Err(error.clone()),
+            View::Closed => {}
+        }
+        let mut view = self.view.write();
+        if matches!(&*view, View::Closed) {
+            *view = match self.reopen() {
+                Ok(snapshot) => View::Ready(Arc::new(snapshot)),
+                Err(error) => View::Broken(error),
+            };
+        }
+        match &*view {
+            View::Ready(snapshot) => Ok(snapshot.clone()),
+            View::Broken(error) => Err(error.clone()),
+            View::Closed => unreachable!("replaced above"),
+        }
+    }
+
+    /// The largest durable sequence; 0 when the file can no longer be read.
+    pub(super) fn high_watermark(&self) -> u64 {
+        self.snapshot().map_or(0, |snapshot| snapshot.high_watermark())
+    }
+
+    fn reopen(&self) -> Result<Snapshot> {
+        let failed = |error| EventStoreError::from_io("reading", Some(&self.path), error);
+        let disk = self.storage.disk().map_err(failed)?;
+        open_read_only(disk, Mode::Unlocked, &self.path, self.cache_bytes).map(|(found, _)| found)
+    }
+
+    /// Reads the current commit; a panic of redb breaks the view for good.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Snapshot) -> Result<T>) -> Result<T> {
+        let snapshot = self.snapshot()?;
+        let mut is_caught = false;
+        let result = guarded(&self.path, &mut is_caught, || read(&snapshot));
+        if let (true, Err(error)) = (is_caught, &result) {
+            let mut view = self.view.write();
+            if matches!(&*view, View::Ready(current) if Arc::ptr_eq(current, &snapshot)) {
+                std::mem::forget(std::mem::replace(&mut *view, View::Broken(error.clone())));
+            }
+            std::mem::forget(snapshot);
+        }
+        result
+    }
+}
+
+impl Drop for RunFile {
+    fn drop(&mut self) {
+        // Snapshots end first: ending a read transaction may still look at the file.
+        if let View::Ready(snapshot) = std::mem::replace(self.view.get_mut(), View::Closed) {
+            drop(snapshot);
+        }
+        self.storage.release();
+    }
+}
+
+/// Opens a file that redb has closed in order, without ever writing to it.
+///
+/// # Errors
+/// `Locked`, `NotSealed` when it was not closed in order, `Corrupted`, `UnsupportedFormat`.
+pub(super) fn open_read_only(
+    disk: Arc<dyn Disk>,
+    mode: Mode,
+    path: &Path,
+    cache_bytes: usize,
+) -> Result<(Snapshot, StorageFile)> {
+    check_header(&*disk, path)?;
+    let failed = |error| EventStoreError::from_io("reading", Some(path), error);
+    let storage = StorageFile::new(disk, mode).map_err(failed)?;
+    let mut is_caught = false;
+    let opened = guarded(path, &mut is_caught, || {
+        let database = Builder::new()
+            .set_cache_size(cache_bytes)
+            .open_read_only_with_backend(storage.clone())
+            .at(path)?;
+        // The transaction keeps the file open after the database is dropped.
+        let transaction = database.begin_read().at(path)?;
+        Snapshot::examine(transaction, path)
+    });
+    let snapshot = opened.inspect_err(|_| {
+        storage.sever();
+        storage.release();
+    })?;
+    Ok((snapshot, storage))
+}
+
+/// The first bytes of every redb file.
+const MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
+
+/// Refuses a file that redb must not see: it would make a new store out of an empty one.
+///
+/// # Errors
+/// `Corrupted` says what was found.
+pub(super) fn check_header(disk: &dyn Disk, path: &Path) -> Result<()> {
+    let failed = |error| EventStoreError::from_io("reading the header", Some(path), error);
+    let len = disk.len().map_err(failed)?;
+    let mut found = [0; MAGIC.len()];
+    let count = MAGIC.len().min(usize::try_from(len).unwrap_or(usize::MAX));
+    disk.read(0, &mut found[..count]).map_err(failed)?;
+    if found == MAGIC {
+        return Ok(());
+    }
+    let what = match len {
+        0 => "is empty: a creation that never completed".to_owned(),
+        _ if found.starts_with(b"SQLite") => "is a SQLite database".to_owned(),
+        _ => {
+            let found = found[..count].escape_ascii();
+            format!("starts with \"{found}\", expected \"{}\"", MAGIC.escape_ascii())
+        }
+    };
+    Err(corrupted(path, format!("{what}, not a run file; move it aside")))
+}

@@ -1,0 +1,350 @@
+//! The run's file as redb sees it: gathers writes until a flush, then a few large ones.
+//!
+//! Promises: a read never waits for a flush or for file growth (it takes one short lock that
+//! neither holds over I/O); space is real once `set_len` returned; after the first refused
+//! write, flush or resize nothing more reaches the disk. From then on, and from [`sever`] on,
+//! writes stay in memory: redb, which fails every read after a failed write, never learns of it,
+//! so that readers keep working. The store asks [`check`] after each commit instead. Opened
+//! copy-on-write, a file is in that state from the start.
+//!
+//! [`sever`]: StorageFile::sever
+//! [`check`]: StorageFile::check
+
+use std::io;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use parking_lot::{Mutex, RwLock};
+use redb::{BackendError, StorageBackend};
+
+use super::disk::{Disk, LockMode};
+use super::segments::{Segment, Segments};
+
+/// Gathered bytes beyond this are written out without a flush.
+const GATHERED_BYTES_MAX: usize = 8 << 20;
+
+/// What the flushes of a run cost so far; read from any thread.
+#[derive(Debug, Default)]
+pub struct FlushStats {
+    flushes: AtomicU64,
+    written_bytes: AtomicU64,
+    last_ns: AtomicU64,
+    longest_ns: AtomicU64,
+}
+
+impl FlushStats {
+    /// How many flushes there were.
+    pub fn flushes(&self) -> u64 {
+        self.flushes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes written to the file.
+    pub fn written_bytes(&self) -> u64 {
+        self.written_bytes.load(Ordering::Relaxed)
+    }
+
+    /// How long the last flush took, in nanoseconds.
+    pub fn last_ns(&self) -> u64 {
+        self.last_ns.load(Ordering::Relaxed)
+    }
+
+    /// How long the longest flush took, in nanoseconds.
+    pub fn longest_ns(&self) -> u64 {
+        self.longest_ns.load(Ordering::Relaxed)
+    }
+
+    fn record(&self, started: Instant) {
+        let elapsed_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.last_ns.store(elapsed_ns, Ordering::Relaxed);
+        self.longest_ns.fetch_max(elapsed_ns, Ordering::Relaxed);
+        self.flushes.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// How a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Writes reach the disk; locks are taken.
+    Write,
+    /// Writes stay in memory; locks are taken.
+    CopyOnWrite,
+    /// Writes stay in memory; no locks, for a run that this process has let go of.
+    Unlocked,
+}
+
+/// The file; clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct StorageFile {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    disk: RwLock<Option<Arc<dyn Disk>>>,
+    takes_locks: bool,
+    /// As redb believes.
+    len: AtomicU64,
+    /// Up to here the disk's bytes count; beyond, what is not in memory is zero.
+    disk_len: AtomicU64,
+    gathered: Mutex<Gathered>,
+    /// Held over writes and resizes; never taken by a read.
+    writing: Mutex<()>,
+    /// Something was written or resized since the last flush.
+    unsynced: AtomicBool,
+    /// No write reaches the disk any more.
+    diverted: AtomicBool,
+    failure: OnceLock<Failure>,
+    stats: Arc<FlushStats>,
+}
+
+#[derive(Debug, Default)]
+struct Gathered {
+    fresh: Segments,
+    /// On its way to the disk.
+    leaving: Arc<Segments>,
+}
+
+/// The first refusal; `io::Error` cannot be cloned.
+#[derive(Debug)]
+struct Failure {
+    kind: io::ErrorKind,
+    errno: Option<i32>,
+    text: String,
+}
+
+impl StorageFile {
+    /// Wraps an open file.
+    pub(super) fn new(disk: Arc<dyn Disk>, mode: Mode) -> io::Result<Self> {
+        let len = disk.len()?;
+        let shared = Shared {
+            disk: RwLock::new(Some(disk)),
+            takes_locks: mode != Mode::Unlocked,
+            len: AtomicU64::new(len),
+            disk_len: AtomicU64::new(len),
+            gathered: Mutex::default(),
+            writing: Mutex::new(()),
+            unsynced: AtomicBool::new(false),
+            diverted: AtomicBool::new(mode != Mode::Write),
+            failure: OnceLock::new(),
+            stats: Arc::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// What the flushes cost.
+    pub(super) fn stats(&self) -> Arc<FlushStats> {
+        self.shared.stats.clone()
+    }
+
+    /// The bytes left on the file system, if it tells.
+    pub(super) fn free_bytes(&self) -> Option<u64> {
+        self.disk().ok()?.free_bytes()
+    }
+
+    /// The first refused write, flush or resize, if any: nothing after it reached the disk.
+    pub(super) fn check(&self) -> io::Result<()> {
+        match self.shared.failure.get() {
+            None => Ok(()),
+            Some(Failure { errno: Some(errno), .. }) => Err(io::Error::from_raw_os_error(*errno)),
+            Some(Failure { kind, text, .. }) => Err(io::Error::new(*kind, text.clone())),
+        }
+    }
+
+    /// Lets nothing more reach the disk, and lets go of the locks; reads go on.
+    pub(super) fn sever(&self) {
+        self.shared.diverted.store(true, Ordering::Release);
+        if let (true, Ok(disk)) = (self.shared.takes_locks, self.disk()) {
+            // A lock that cannot be let go of goes with the descriptor.
+            let _ = disk.unlock_all();
+        }
+    }
+
+    /// Closes the file. Reads fail from now on.
+    pub(super) fn release(&self) {
+        self.shared.disk.write().take();
+    }
+
+    /// The open file, for whoever goes on with it when this is released.
+    pub(super) fn disk(&self) -> io::Result<Arc<dyn Disk>> {
+        let disk = self.shared.disk.read().clone();
+        disk.ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the run's file is closed"))
+    }
+
+    fn is_diverted(&self) -> bool {
+        self.shared.diverted.load(Ordering::Acquire)
+    }
+
+    /// Does what would change the disk, unless nothing may any more; its failure is kept.
+    fn attempt(&self, what: &str, act: impl FnOnce(&dyn Disk) -> io::Result<()>) {
+        if self.is_diverted() {
+            return;
+        }
+        if let Err(error) = self.disk().and_then(|disk| act(&*disk)) {
+            let text = format!("{what} failed: {error}");
+            let failure = Failure { kind: error.kind(), errno: error.raw_os_error(), text };
+            let _ = self.shared.failure.set(failure);
+            self.shared.diverted.store(true, Ordering::Release);
+        }
+    }
+
+    /// Writes what was gathered. Readers see it in memory until the disk has it.
+    fn write_out(&self) {
+        let leaving = {
+            let mut gathered = self.shared.gathered.lock();
+            if self.is_diverted() || gathered.fresh.is_empty() {
+                return;
+            }
+            gathered.leaving = Arc::new(std::mem::take(&mut gathered.fresh));
+            gathered.leaving.clone()
+        };
+        self.attempt("writing", |disk| {
+            self.shared.unsynced.store(true, Ordering::Release);
+            for (offset, parts) in leaving.runs() {
+                disk.write(offset, &parts)?;
+            }
+            let bytes = leaving.total_bytes() as u64;
+            self.shared.stats.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+            Ok(())
+        });
+        if !self.is_diverted() {
+            self.shared.gathered.lock().leaving = Arc::default();
+        }
+    }
+
+    fn resize(&self, len: u64) {
+        let old_len = self.shared.len.swap(len, Ordering::AcqRel);
+        self.attempt("resizing", |disk| {
+            self.shared.unsynced.store(true, Ordering::Release);
+            if len > old_len { disk.extend(old_len, len) } else { disk.truncate(len) }
+        });
+        if len < old_len {
+            self.shared.gathered.lock().fresh.truncate(len);
+            self.shared.disk_len.fetch_min(len, Ordering::AcqRel);
+        } else if !self.is_diverted() {
+            self.shared.disk_len.store(len, Ordering::Release);
+        }
+    }
+
+    fn read_disk(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let disk_len = self.shared.disk_len.load(Ordering::Acquire);
+        let on_disk = disk_len.saturating_sub(offset).min(out.len() as u64) as usize;
+        let (head, tail) = out.split_at_mut(on_disk);
+        tail.fill(0);
+        if head.is_empty() { Ok(()) } else { self.disk()?.read(offset, head) }
+    }
+
+    fn lock(&self, start: Bound<u64>, end: Bound<u64>, mode: LockMode, wait: bool) -> LockAnswer {
+        if !self.shared.takes_locks {
+            return Ok(true);
+        }
+        Ok(self.disk()?.lock((start, end), mode, wait)?)
+    }
+}
+
+type LockAnswer = Result<bool, BackendError>;
+
+impl StorageBackend for StorageFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.shared.len.load(Ordering::Acquire))
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let end = offset + out.len() as u64;
+        let len = self.shared.len.load(Ordering::Acquire);
+        if end > len {
+            let reason = format!("a read of {offset} to {end}, the file has {len} bytes");
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
+        }
+        // Taken before the disk is read: what leaves memory in between is on the disk by then.
+        let over: Vec<(u64, Segment)> = {
+            let gathered = self.shared.gathered.lock();
+            let layers = [&*gathered.leaving, &gathered.fresh];
+            let touching = layers.into_iter().flat_map(|layer| layer.touching(offset, end));
+            touching.map(|(at, segment)| (at, segment.clone())).collect()
+        };
+        let covers = |(at, segment): &(u64, Segment)| {
+            *at <= offset && at + segment.bytes().len() as u64 >= end
+        };
+        if !over.iter().any(covers) {
+            self.read_disk(offset, out)?;
+        }
+        for (at, segment) in over {
+            let (from, bytes) = (at.max(offset), segment.bytes());
+            let part = &bytes[(from - at) as usize..];
+            let place = &mut out[(from - offset) as usize..];
+            let count = part.len().min(place.len());
+            place[..count].copy_from_slice(&part[..count]);
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let _writing = self.shared.writing.lock();
+        self.resize(len);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let _writing = self.shared.writing.lock();
+        self.write_out();
+        if self.shared.unsynced.swap(false, Ordering::AcqRel) {
+            self.attempt("flushing", |disk| {
+                let started = Instant::now();
+                disk.sync_data()?;
+                self.shared.stats.record(started);
+                Ok(())
+            });
+        }
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let is_full = {
+            let mut gathered = self.shared.gathered.lock();
+            gathered.fresh.write(offset, data);
+            gathered.fresh.total_bytes() > GATHERED_BYTES_MAX
+        };
+        // Never waits: redb may write from a reader's thread, and a flush may be under way.
+        if let (true, Some(_writing)) = (is_full, self.shared.writing.try_lock()) {
+            self.write_out();
+        }
+        Ok(())
+    }
+
+    fn close(&self) -> io::Result<()> {
+        if self.shared.takes_locks { self.disk()?.unlock_all() } else { Ok(()) }
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> LockAnswer {
+        self.lock(start, end, LockMode::Exclusive, false)
+    }
+
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> LockAnswer {
+        self.lock(start, end, LockMode::Shared, false)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.lock(start, end, LockMode::Exclusive, true).map(drop)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.lock(start, end, LockMode::Shared, true).map(drop)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        if self.shared.takes_locks {
+            self.disk()?.unlock((start, end))?;
+        }
+        Ok(())
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> LockAnswer {
+        if !self.shared.takes_locks {
+            return Ok(false);
+        }
+        Ok(self.disk()?.is_locked_elsewhere((start, end))?)
+    }
+}

@@ -1,0 +1,1 @@
+//! Unit tests of the redb backend that need its insides.
