@@ -93,9 +93,9 @@ pub(crate) fn write_all(fd: RawFd, mut offset: u64, parts: &[&[u8]]) -> io::Resu
 
 /// Cuts the file at `len`, or extends it without space of its own.
 pub(crate) fn truncate(fd: RawFd, len: u64) -> io::Result<()> {
-    // SAFETY: no pointers.
     without_sigxfsz(|| {
         let len = to_offset(len)?;
+        // SAFETY: no pointers.
         retry(|| unsafe { libc::ftruncate(fd, len) }).map(drop)
     })
 }
