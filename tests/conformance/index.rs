@@ -138,7 +138,7 @@ pub fn writer_commits_while_an_index_visitor_waits(fixture: &dyn Fixture) {
         let end = reader.visit_index(CLIENT, None, &mut |_, _| {
             if let Some(write) = writer.take() {
                 scope.spawn(write);
-                let answer = hears_commit.recv_timeout(Duration::from_secs(20));
+                let answer = hears_commit.recv_timeout(Duration::from_secs(5));
                 assert_eq!(answer.expect("the commit does not wait for the visitor").unwrap(), 9);
             }
             ControlFlow::Continue(())

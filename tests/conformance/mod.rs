@@ -12,6 +12,7 @@ pub mod append;
 pub mod crash;
 pub mod durable;
 pub mod fixture;
+pub mod flawed;
 pub mod index;
 pub mod live;
 pub mod model;

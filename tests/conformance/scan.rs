@@ -129,7 +129,7 @@ pub fn writer_commits_while_a_visitor_waits(fixture: &dyn Fixture) {
         let end = reader.visit_range(1, u64::MAX, Direction::Forward, &mut |row| {
             if let Some(write) = writer.take() {
                 scope.spawn(write);
-                let answer = hears_commit.recv_timeout(Duration::from_secs(20));
+                let answer = hears_commit.recv_timeout(Duration::from_secs(5));
                 assert_eq!(answer.expect("the commit does not wait for the visitor").unwrap(), 4);
             }
             seen.push(row.entry.seq);
