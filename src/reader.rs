@@ -13,7 +13,7 @@ use crate::error::{EventStoreError, Result};
 use crate::manifest::RunStatus;
 use crate::platform::lock::InstanceLock;
 use crate::snapshot::SnapshotAnchor;
-use crate::writer::CloseReport;
+use crate::writer::{CloseReport, Run};
 
 /// What an engine does to stand where the run stood: load the snapshot, replay the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,15 +50,20 @@ impl Reader {
         Self { view, path, crashed: None }
     }
 
+    /// A reader of a run that is being written, or was.
+    pub fn of(run: &Run) -> Self {
+        Self::new(run.view(), run.path().map(Path::to_path_buf))
+    }
+
     /// A reader of a run that its writer left, which it may seal.
     pub(crate) fn crashed(
         store: Box<dyn EventStore>,
-        path: PathBuf,
+        path: Option<PathBuf>,
         instance_lock: InstanceLock,
     ) -> Result<Self> {
         let view = store.reader()?;
         let crashed = Mutex::new(Crashed { store, _instance_lock: instance_lock });
-        Ok(Self { view, path: Some(path), crashed: Some(crashed) })
+        Ok(Self { view, path, crashed: Some(crashed) })
     }
 
     /// The rows, keys, anchor and manifest of the run.

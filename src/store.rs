@@ -3,14 +3,14 @@
 //! It checks options, takes the instance's lock, chooses the backend and hands the run to the
 //! [`crate::writer`] or to a [`Reader`]. What a run is, once open, is theirs.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
+use crate::backend::EventStore;
 use crate::backend::memory::MemoryStore;
-use crate::backend::{EventReader, EventStore};
+use crate::backend::redb::{self, RedbOptions, RedbStore};
 use crate::error::{EventStoreError, Result};
 use crate::limits::BATCH_ENTRIES_MAX;
-use crate::manifest::{RunManifest, check_id};
+use crate::manifest::RunManifest;
 use crate::platform::lock::InstanceLock;
 use crate::reader::Reader;
 use crate::writer::{HaltCallback, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, Run, Settings, WaitPolicy};
@@ -131,11 +131,25 @@ impl Default for ReaderOptions {
 pub fn open_run(base: &Path, manifest: &RunManifest, options: OpenOptions) -> Result<Run> {
     manifest.check_new()?;
     let settings = checked(&options)?;
-    let (mut store, path, lock): (Box<dyn EventStore>, _, _) = match options.backend {
-        BackendKind::Memory => (Box::new(MemoryStore::new(options.digest_key)), None, None),
-        BackendKind::Redb => return Err(EventStoreError::Unsupported { what: "redb".into() }),
+    let (store, path, lock): (Box<dyn EventStore>, _, _) = match options.backend {
+        BackendKind::Memory => {
+            let mut store = MemoryStore::new(options.digest_key);
+            store.open_run(manifest)?;
+            (Box::new(store), None, None)
+        }
+        BackendKind::Redb => {
+            let lock = InstanceLock::acquire(base, &manifest.instance_id)?;
+            let redb_options = RedbOptions {
+                two_phase: options.durability == Durability::TwoPhase,
+                cache_bytes: options.cache_bytes,
+                digest_key: options.digest_key,
+            };
+            let mut store = RedbStore::new(base, redb_options);
+            store.open_run(manifest)?;
+            let path = store.run_path();
+            (Box::new(store), path, Some(lock))
+        }
     };
-    store.open_run(manifest)?;
     Run::start(store, manifest, path, &settings, options.on_halt, lock)
 }
 
@@ -144,8 +158,8 @@ pub fn open_run(base: &Path, manifest: &RunManifest, options: OpenOptions) -> Re
 /// # Errors
 /// `NotFound`; `NotSealed`; `Locked` while its writer lives; `Corrupted`; `UnsupportedFormat`.
 pub fn open_sealed_run(path: &Path, options: &ReaderOptions) -> Result<Reader> {
-    let _ = (path, options);
-    Err(EventStoreError::Unsupported { what: "redb".into() })
+    let view = redb::open_sealed(path, options.cache_bytes, options.check)?;
+    Ok(Reader::new(view, Some(path.to_path_buf())))
 }
 
 /// Opens a run whose writer is gone, repairing its structure if need be, for reading and for
@@ -153,22 +167,24 @@ pub fn open_sealed_run(path: &Path, options: &ReaderOptions) -> Result<Reader> {
 ///
 /// # Errors
 /// `InvalidArgument` for an id; `Locked` while a writer or recovery has the instance; `NotFound`;
-/// `Closed` when the run is sealed and in order (open it as sealed); `Corrupted`: the file is
-/// unchanged.
+/// `Corrupted` and `UnsupportedFormat`: the file is unchanged. A run that is sealed already is
+/// opened, repaired if need be, and cannot be sealed again.
 pub fn open_crashed_run(
     base: &Path,
     instance_id: &str,
     run_id: &str,
     options: &ReaderOptions,
 ) -> Result<Reader> {
-    check_id("instance_id", instance_id)?;
-    check_id("run_id", run_id)?;
-    let _ = (base, options);
-    Err(EventStoreError::Unsupported { what: "redb".into() })
-}
-
-fn missing(path: &PathBuf) -> EventStoreError {
-    EventStoreError::NotFound(Box::new(crate::error::Fault::new("no such run").at(path)))
+    let lock = InstanceLock::acquire_existing(base, instance_id)?;
+    let redb_options = RedbOptions {
+        two_phase: true,
+        cache_bytes: options.cache_bytes,
+        digest_key: options.digest_key,
+    };
+    let mut store = RedbStore::new(base, redb_options);
+    store.load_crashed(instance_id, run_id)?;
+    let path = store.run_path();
+    Reader::crashed(Box::new(store), path, lock)
 }
 
 fn checked(options: &OpenOptions) -> Result<Settings> {

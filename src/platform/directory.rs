@@ -45,7 +45,17 @@ impl Directory {
     pub(crate) fn make_base(path: &Path) -> io::Result<Self> {
         match Self::open_base(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            other => return other,
+            Ok(base) => {
+                // Whoever made it may have died before it flushed the name. A parent that we may
+                // not open is one that we cannot have made it in.
+                match Self::open_base(&path.join("..")) {
+                    Ok(parent) => parent.sync()?,
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                    Err(error) => return Err(error),
+                }
+                return Ok(base);
+            }
+            Err(error) => return Err(error),
         }
         let parent = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -73,7 +83,12 @@ impl Directory {
                 self.make_entry(OsStr::new(name))?;
                 self.open_child(name)
             }
-            other => other,
+            Ok(child) => {
+                // Whoever made it may have died before it flushed the name.
+                self.sync()?;
+                Ok(child)
+            }
+            Err(error) => Err(error),
         }
     }
 

@@ -30,18 +30,29 @@ impl InstanceLock {
     /// `Locked` when somebody holds it, `Unsupported` when the file system refuses locks.
     pub(crate) fn acquire(base: &Path, instance_id: &str) -> Result<Self> {
         check_id("instance_id", instance_id)?;
+        let directory = Directory::make_base(base).and_then(|base| base.make_child(instance_id));
+        Self::lock_in(base, instance_id, directory)
+    }
+
+    /// Takes the lock of an instance that has been written to.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such directory, and those of [`InstanceLock::acquire`].
+    pub(crate) fn acquire_existing(base: &Path, instance_id: &str) -> Result<Self> {
+        check_id("instance_id", instance_id)?;
+        let directory = Directory::open_base(base).and_then(|base| base.open_child(instance_id));
+        Self::lock_in(base, instance_id, directory)
+    }
+
+    fn lock_in(base: &Path, instance_id: &str, directory: io::Result<Directory>) -> Result<Self> {
         let path = base.join(instance_id);
+        let directory = directory.map_err(|error| {
+            EventStoreError::from_io("opening the instance's directory", Some(&path), error)
+        })?;
         let lock_path = path.join(LOCK_FILE);
-        let failed = |action: &'static str, path: &Path| {
-            let path = path.to_path_buf();
-            move |error| EventStoreError::from_io(action, Some(&path), error)
-        };
-        let base = Directory::make_base(base).map_err(failed("opening the base", base))?;
-        let directory =
-            base.make_child(instance_id).map_err(failed("opening the instance", &path))?;
-        let file = directory
-            .open_file(LOCK_FILE, Access::WriteOrNew)
-            .map_err(failed("opening the lock", &lock_path))?;
+        let file = directory.open_file(LOCK_FILE, Access::WriteOrNew).map_err(|error| {
+            EventStoreError::from_io("opening the lock", Some(&lock_path), error)
+        })?;
         match lock_exclusive(&file) {
             Ok(()) => Ok(Self { _file: file }),
             Err(error) => Err(refused(&lock_path, error)),
