@@ -10,6 +10,8 @@ use common::allocation;
 static ALLOCATOR: allocation::Counting = allocation::Counting;
 
 behaviours!(as_tests, memory, crate::behaviour::fixture::Memory);
+behaviours!(as_tests, redb, crate::behaviour::fixture::Redb::new());
+durable_behaviours!(as_tests, redb_on_disk, crate::behaviour::fixture::Redb::new());
 
 /// Each flaw is caught by the behaviour that is there for it, which the sound backend passes.
 #[test]

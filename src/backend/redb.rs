@@ -110,6 +110,17 @@ impl RedbStore {
         Some(move || file.storage().free_bytes())
     }
 
+    /// Lets go of the run of this name if it is this store's own: its writer gives up on it.
+    fn give_up_or_check_free(&mut self, instance_id: &str, run_id: &str) -> Result<()> {
+        match &mut self.run {
+            Some(run) if run.is_named(instance_id, run_id) => {
+                run.abandon();
+                Ok(())
+            }
+            _ => self.check_free(),
+        }
+    }
+
     fn run(&mut self) -> Result<&mut Run> {
         self.run.as_mut().ok_or_else(no_run)
     }
@@ -132,6 +143,11 @@ fn no_run() -> EventStoreError {
 }
 
 impl Run {
+    fn is_named(&self, instance_id: &str, run_id: &str) -> bool {
+        let manifest = self.ledger.manifest();
+        manifest.instance_id == instance_id && manifest.run_id == run_id
+    }
+
     fn database(&self) -> Result<&Database> {
         self.database.as_ref().ok_or(EventStoreError::Closed)
     }
@@ -191,7 +207,7 @@ impl EventStore for RedbStore {
     fn load_crashed(&mut self, instance_id: &str, run_id: &str) -> Result<()> {
         check_id("instance_id", instance_id)?;
         check_id("run_id", run_id)?;
-        self.check_free()?;
+        self.give_up_or_check_free(instance_id, run_id)?;
         let path = PathBuf::from(instance_id);
         let folder = self.volume.open_instance(instance_id).map_err(|error| {
             EventStoreError::from_io("opening the instance's directory", Some(&path), error)

@@ -1,9 +1,11 @@
 //! What a backend hands to the behaviours, and what they share.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use eventstore::backend::memory::MemoryStore;
+use eventstore::backend::redb::{self, RedbOptions, RedbStore};
 use eventstore::backend::{Direction, EventReader, EventStore, Sealed};
 use eventstore::error::{EventStoreError, Result};
 use eventstore::index::IndexKind;
@@ -11,6 +13,7 @@ use eventstore::manifest::{RunManifest, RunStatus};
 
 use crate::common::format;
 use crate::common::sample::{self, INSTANCE, Keyed};
+use crate::common::temporary::TemporaryFolder;
 
 /// One backend, with a place of its own for its runs.
 pub trait Fixture {
@@ -68,6 +71,51 @@ impl Fixture for Memory {
 
     fn model_cases(&self) -> u32 {
         256
+    }
+}
+
+/// Runs in files of their own folder.
+pub struct Redb(TemporaryFolder);
+
+impl Redb {
+    pub fn new() -> Self {
+        Self(TemporaryFolder::new("conformance"))
+    }
+
+    fn path(&self, run_id: &str) -> PathBuf {
+        self.0.path().join(INSTANCE).join(format!("{run_id}.redb"))
+    }
+}
+
+/// Memory for pages, in bytes: small, so that what is measured is not the cache.
+const CACHE_BYTES: usize = 1 << 20;
+
+impl Fixture for Redb {
+    fn store(&self, digest_key: Option<[u8; 32]>) -> Box<dyn EventStore> {
+        let options = RedbOptions { cache_bytes: CACHE_BYTES, digest_key, ..Default::default() };
+        Box::new(RedbStore::new(self.0.path(), options))
+    }
+
+    fn restart(
+        &self,
+        store: Box<dyn EventStore>,
+        digest_key: Option<[u8; 32]>,
+    ) -> Box<dyn EventStore> {
+        drop(store);
+        self.store(digest_key)
+    }
+
+    fn close_and_read(&self, store: &mut dyn EventStore, run_id: &str) -> Arc<dyn EventReader> {
+        store.close().expect("a sealed run closes");
+        self.open_sealed(run_id).expect("a closed run opens by its path")
+    }
+
+    fn open_sealed(&self, run_id: &str) -> Result<Arc<dyn EventReader>> {
+        redb::open_sealed(&self.path(run_id), CACHE_BYTES, true)
+    }
+
+    fn model_cases(&self) -> u32 {
+        24
     }
 }
 
