@@ -1,0 +1,458 @@
+//! A disk in memory that the redb backend runs on instead of the operating system's.
+//!
+//! It can record every operation (for power cuts, see `power_cut.rs`), be full, be slow, fail, and
+//! count. Pages are shared between copies, so that thousands of images of one file are cheap.
+#![allow(dead_code, unreachable_pub)]
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Bound;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use eventstore::backend::redb::disk::{Disk, Folder, LockMode, LockRange, Purpose, Volume};
+
+pub const PAGE_BYTES: usize = 4096;
+
+/// A file's bytes, in shared pages.
+#[derive(Debug, Clone, Default)]
+pub struct Content {
+    pages: Vec<Option<Arc<[u8; PAGE_BYTES]>>>,
+    len: u64,
+}
+
+impl Content {
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub fn read(&self, offset: u64, out: &mut [u8]) {
+        for (place, at) in pieces(offset, out.len()) {
+            let (page, start) = (at as usize / PAGE_BYTES, at as usize % PAGE_BYTES);
+            let part = &mut out[place];
+            match self.pages.get(page).and_then(Option::as_ref) {
+                Some(bytes) => part.copy_from_slice(&bytes[start..start + part.len()]),
+                None => part.fill(0),
+            }
+        }
+    }
+
+    /// Writes within the length.
+    pub fn write(&mut self, offset: u64, data: &[u8]) {
+        for (place, at) in pieces(offset, data.len()) {
+            let (page, start) = (at as usize / PAGE_BYTES, at as usize % PAGE_BYTES);
+            let bytes = self.pages[page].get_or_insert_with(|| Arc::new([0; PAGE_BYTES]));
+            let part = &data[place];
+            Arc::make_mut(bytes)[start..start + part.len()].copy_from_slice(part);
+        }
+    }
+
+    pub fn set_len(&mut self, len: u64) {
+        if len < self.len && !len.is_multiple_of(PAGE_BYTES as u64) {
+            let tail = PAGE_BYTES as u64 - len % PAGE_BYTES as u64;
+            let kept = tail.min(self.len - len) as usize;
+            self.write(len, &vec![0; kept]);
+        }
+        self.pages.resize(len.div_ceil(PAGE_BYTES as u64) as usize, None);
+        self.len = len;
+    }
+
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.len as usize];
+        self.read(0, &mut bytes);
+        bytes
+    }
+
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut content = Self::default();
+        content.set_len(bytes.len() as u64);
+        content.write(0, bytes);
+        content
+    }
+}
+
+/// Splits a range at page ends: the part of the buffer, and where it lies in the file.
+fn pieces(offset: u64, length: usize) -> impl Iterator<Item = (std::ops::Range<usize>, u64)> {
+    let mut done = 0;
+    std::iter::from_fn(move || {
+        let at = offset + done as u64;
+        let count = (PAGE_BYTES - at as usize % PAGE_BYTES).min(length - done);
+        let start = done;
+        done += count;
+        (count > 0).then_some((start..done, at))
+    })
+}
+
+/// What happened to the disk, in order. Files are numbered as they are made.
+#[derive(Debug, Clone)]
+pub enum Event {
+    Create {
+        name: String,
+        file: usize,
+    },
+    Write {
+        file: usize,
+        offset: u64,
+        bytes: Arc<[u8]>,
+    },
+    SetLen {
+        file: usize,
+        len: u64,
+    },
+    Sync {
+        file: usize,
+    },
+    Rename {
+        from: String,
+        to: String,
+    },
+    Remove {
+        name: String,
+    },
+    SyncNames,
+    /// Put in by the test: what the store has promised from here on.
+    Promised(usize),
+}
+
+/// Settings and counters, shared by all handles of a volume.
+#[derive(Debug, Default)]
+pub struct Knobs {
+    pub record: AtomicBool,
+    /// A flush returns without having flushed.
+    pub skip_sync: AtomicBool,
+    /// A flush of the names returns without having flushed.
+    pub skip_dir_sync: AtomicBool,
+    /// Files cannot have more bytes than this together; 0 = no limit.
+    pub capacity_bytes: AtomicU64,
+    /// Every flush takes so long.
+    pub sync_delay_ms: AtomicU64,
+    /// Every flush, write and resize fails with this errno; 0 = none does.
+    pub fail_errno: AtomicU64,
+    pub reads: AtomicU64,
+    pub read_bytes: AtomicU64,
+    pub syncs: AtomicU64,
+    /// Flushes and resizes under way at this moment.
+    pub syncing: AtomicU64,
+    pub extends: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    files: Vec<Content>,
+    names: BTreeMap<String, usize>,
+    events: Vec<Event>,
+    locks: Vec<Lock>,
+    handles: u64,
+}
+
+#[derive(Debug)]
+struct Lock {
+    file: usize,
+    handle: u64,
+    range: LockRange,
+    mode: LockMode,
+}
+
+/// The names of one instance and their files; the instance's own name does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryVolume {
+    state: Arc<Mutex<State>>,
+    pub knobs: Arc<Knobs>,
+}
+
+impl MemoryVolume {
+    /// A volume with these files in it.
+    pub fn with_files(files: impl IntoIterator<Item = (String, Content)>) -> Self {
+        let volume = Self::default();
+        {
+            let mut state = volume.lock();
+            for (number, (name, content)) in files.into_iter().enumerate() {
+                state.names.insert(name, number);
+                state.files.push(content);
+            }
+        }
+        volume
+    }
+
+    pub fn recording() -> Self {
+        let volume = Self::default();
+        volume.knobs.record.store(true, Ordering::Relaxed);
+        volume
+    }
+
+    pub fn as_volume(&self) -> Arc<dyn Volume> {
+        Arc::new(self.clone())
+    }
+
+    pub fn take_events(&self) -> Vec<Event> {
+        std::mem::take(&mut self.lock().events)
+    }
+
+    pub fn promise(&self, number: usize) {
+        self.lock().events.push(Event::Promised(number));
+    }
+
+    pub fn content(&self, name: &str) -> Option<Content> {
+        let state = self.lock();
+        state.names.get(name).map(|&file| state.files[file].clone())
+    }
+
+    pub fn put(&self, name: &str, content: Content) {
+        let mut state = self.lock();
+        let number = state.files.len();
+        state.files.push(content);
+        state.names.insert(name.to_owned(), number);
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.lock().names.keys().cloned().collect()
+    }
+
+    pub fn disk(&self, name: &str) -> Arc<dyn Disk> {
+        self.open(name, Purpose::Read).unwrap()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn handle(&self, state: &mut State, file: usize, purpose: Purpose) -> Arc<dyn Disk> {
+        state.handles += 1;
+        let handle = state.handles;
+        Arc::new(MemoryDisk { volume: self.clone(), file, handle, purpose })
+    }
+
+    fn note(&self, state: &mut State, event: Event) {
+        if self.knobs.record.load(Ordering::Relaxed) {
+            state.events.push(event);
+        }
+    }
+
+    fn refuse(&self) -> io::Result<()> {
+        match self.knobs.fail_errno.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            errno => Err(io::Error::from_raw_os_error(errno as i32)),
+        }
+    }
+}
+
+impl Volume for MemoryVolume {
+    fn make_instance(&self, _instance_id: &str) -> io::Result<Arc<dyn Folder>> {
+        Ok(Arc::new(self.clone()))
+    }
+
+    fn open_instance(&self, _instance_id: &str) -> io::Result<Arc<dyn Folder>> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+impl Folder for MemoryVolume {
+    fn open(&self, name: &str, purpose: Purpose) -> io::Result<Arc<dyn Disk>> {
+        let mut state = self.lock();
+        let missing = || io::Error::from_raw_os_error(libc::ENOENT);
+        let file = *state.names.get(name).ok_or_else(missing)?;
+        Ok(self.handle(&mut state, file, purpose))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn Disk>> {
+        self.refuse()?;
+        let mut state = self.lock();
+        if state.names.contains_key(name) {
+            return Err(io::Error::from_raw_os_error(libc::EEXIST));
+        }
+        let file = state.files.len();
+        state.files.push(Content::default());
+        state.names.insert(name.to_owned(), file);
+        self.note(&mut state, Event::Create { name: name.to_owned(), file });
+        Ok(self.handle(&mut state, file, Purpose::Write))
+    }
+
+    fn contains(&self, name: &str) -> io::Result<bool> {
+        Ok(self.lock().names.contains_key(name))
+    }
+
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = self.lock();
+        if state.names.contains_key(to) {
+            return Err(io::Error::from_raw_os_error(libc::EEXIST));
+        }
+        let missing = || io::Error::from_raw_os_error(libc::ENOENT);
+        let file = state.names.remove(from).ok_or_else(missing)?;
+        state.names.insert(to.to_owned(), file);
+        self.note(&mut state, Event::Rename { from: from.to_owned(), to: to.to_owned() });
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut state = self.lock();
+        state.names.remove(name);
+        self.note(&mut state, Event::Remove { name: name.to_owned() });
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        if !self.knobs.skip_dir_sync.load(Ordering::Relaxed) {
+            self.note(&mut state, Event::SyncNames);
+        }
+        Ok(())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        PathBuf::from("/memory").join(name)
+    }
+}
+
+#[derive(Debug)]
+struct MemoryDisk {
+    volume: MemoryVolume,
+    file: usize,
+    handle: u64,
+    purpose: Purpose,
+}
+
+impl MemoryDisk {
+    fn check_writable(&self) -> io::Result<()> {
+        assert_eq!(self.purpose, Purpose::Write, "a file opened for reading was written");
+        self.volume.refuse()
+    }
+
+    fn delay(&self) {
+        let knobs = &self.volume.knobs;
+        knobs.syncing.fetch_add(1, Ordering::SeqCst);
+        match knobs.sync_delay_ms.load(Ordering::Relaxed) {
+            0 => {}
+            delay => std::thread::sleep(Duration::from_millis(delay)),
+        }
+        knobs.syncing.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.check_writable()?;
+        let mut state = self.volume.lock();
+        let capacity = self.volume.knobs.capacity_bytes.load(Ordering::Relaxed);
+        let old_len = state.files[self.file].len();
+        let total: u64 = state.files.iter().map(Content::len).sum();
+        if capacity != 0 && len > old_len && total - old_len + len > capacity {
+            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
+        }
+        state.files[self.file].set_len(len);
+        self.volume.note(&mut state, Event::SetLen { file: self.file, len });
+        Ok(())
+    }
+}
+
+impl Disk for MemoryDisk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.volume.lock().files[self.file].len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let knobs = &self.volume.knobs;
+        knobs.reads.fetch_add(1, Ordering::Relaxed);
+        knobs.read_bytes.fetch_add(out.len() as u64, Ordering::Relaxed);
+        let state = self.volume.lock();
+        let content = &state.files[self.file];
+        if offset + out.len() as u64 > content.len() {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        content.read(offset, out);
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
+        self.check_writable()?;
+        let bytes = parts.concat();
+        let mut state = self.volume.lock();
+        let end = offset + bytes.len() as u64;
+        assert!(end <= state.files[self.file].len(), "a write beyond the allocated space");
+        state.files[self.file].write(offset, &bytes);
+        let event = Event::Write { file: self.file, offset, bytes: Arc::from(bytes) };
+        self.volume.note(&mut state, event);
+        Ok(())
+    }
+
+    fn extend(&self, from: u64, to: u64) -> io::Result<()> {
+        assert_eq!(from, self.len()?, "growth starts at the end");
+        self.volume.knobs.extends.fetch_add(1, Ordering::Relaxed);
+        self.set_len(to)
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.check_writable()?;
+        self.delay();
+        self.volume.knobs.syncs.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.volume.lock();
+        if !self.volume.knobs.skip_sync.load(Ordering::Relaxed) {
+            self.volume.note(&mut state, Event::Sync { file: self.file });
+        }
+        Ok(())
+    }
+
+    fn forget_cached(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    fn lock(&self, range: LockRange, mode: LockMode, wait: bool) -> io::Result<bool> {
+        let mut state = self.volume.lock();
+        let is_taken = state.locks.iter().any(|lock| {
+            (lock.file, lock.handle) != (self.file, self.handle)
+                && lock.file == self.file
+                && (lock.mode == LockMode::Exclusive || mode == LockMode::Exclusive)
+                && overlap(lock.range, range)
+        });
+        assert!(!(is_taken && wait), "nothing here waits for a lock");
+        if !is_taken {
+            state.locks.push(Lock { file: self.file, handle: self.handle, range, mode });
+        }
+        Ok(!is_taken)
+    }
+
+    fn unlock(&self, range: LockRange) -> io::Result<()> {
+        let mut state = self.volume.lock();
+        state.locks.retain(|lock| lock.handle != self.handle || lock.range != range);
+        Ok(())
+    }
+
+    fn is_locked_elsewhere(&self, range: LockRange) -> io::Result<bool> {
+        let state = self.volume.lock();
+        Ok(state.locks.iter().any(|lock| {
+            lock.file == self.file && lock.handle != self.handle && overlap(lock.range, range)
+        }))
+    }
+
+    fn unlock_all(&self) -> io::Result<()> {
+        self.volume.lock().locks.retain(|lock| lock.handle != self.handle);
+        Ok(())
+    }
+}
+
+impl Drop for MemoryDisk {
+    fn drop(&mut self) {
+        let _ = self.unlock_all();
+    }
+}
+
+fn overlap(a: LockRange, b: LockRange) -> bool {
+    let start = |range: LockRange| match range.0 {
+        Bound::Unbounded => 0,
+        Bound::Included(at) => at,
+        Bound::Excluded(at) => at + 1,
+    };
+    let end = |range: LockRange| match range.1 {
+        Bound::Unbounded => u64::MAX,
+        Bound::Included(at) => at + 1,
+        Bound::Excluded(at) => at,
+    };
+    start(a) < end(b) && start(b) < end(a)
+}
