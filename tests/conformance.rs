@@ -10,8 +10,9 @@ use common::allocation;
 static ALLOCATOR: allocation::Counting = allocation::Counting;
 
 behaviours!(as_tests, memory, crate::behaviour::fixture::Memory);
-behaviours!(as_tests, redb, crate::behaviour::fixture::Redb::new());
-durable_behaviours!(as_tests, redb_on_disk, crate::behaviour::fixture::Redb::new());
+behaviours!(as_tests, redb, crate::behaviour::redb_runs::Redb::two_phase());
+durable_behaviours!(as_tests, redb_durable, crate::behaviour::redb_runs::Redb::two_phase());
+behaviours!(as_tests, redb_one_phase, crate::behaviour::redb_runs::Redb::one_phase());
 
 /// Each flaw is caught by the behaviour that is there for it, which the sound backend passes.
 #[test]

@@ -87,6 +87,17 @@ impl MemoryStore {
         self.open.as_mut().ok_or_else(no_run)
     }
 
+    /// Makes room for the next run.
+    ///
+    /// # Errors
+    /// `CrashedPredecessor` when the open run is not sealed.
+    fn leave_sealed(&mut self) -> Result<()> {
+        match &self.open {
+            Some(open) if !open.ledger.is_sealed() => Err(crashed_predecessor(&open.name)),
+            _ => self.close(),
+        }
+    }
+
     fn let_go(&mut self, in_order: bool) {
         if let Some(open) = self.open.take()
             && let Some(kept) = self.runs.get_mut(&open.name)
@@ -99,12 +110,7 @@ impl MemoryStore {
 impl EventStore for MemoryStore {
     fn open_run(&mut self, manifest: &RunManifest) -> Result<()> {
         manifest.check_new()?;
-        if let Some(open) = &self.open {
-            if !open.ledger.is_sealed() {
-                return Err(crashed_predecessor(&open.name));
-            }
-            self.close()?;
-        }
+        self.leave_sealed()?;
         let name = (manifest.instance_id.clone(), manifest.run_id.clone());
         if let Some(kept) = self.runs.get(&name) {
             let sealed = kept.content.read().manifest.status.is_sealed();
@@ -125,6 +131,9 @@ impl EventStore for MemoryStore {
 
     fn load_crashed(&mut self, instance_id: &str, run_id: &str) -> Result<()> {
         let name = (instance_id.to_owned(), run_id.to_owned());
+        if self.open.as_ref().is_some_and(|open| open.name != name) {
+            self.leave_sealed()?;
+        }
         let Some(kept) = self.runs.get_mut(&name) else {
             let text = format!("run {instance_id}/{run_id} is not in this memory store");
             return Err(EventStoreError::NotFound(Box::new(Fault::new(text))));

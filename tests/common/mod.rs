@@ -6,6 +6,7 @@
 
 pub mod allocation;
 pub mod format;
+pub mod golden;
 pub mod sample;
 pub mod shared;
 pub mod temporary;

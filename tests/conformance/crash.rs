@@ -121,3 +121,29 @@ pub fn crashed_run_can_crash_again_before_its_seal(fixture: &dyn Fixture) {
     let reader = fixture.close_and_read(&mut *store, RUN);
     assert_sealed(&*reader, &sealed, &manifest(), &entries, RunStatus::CrashedRecovered);
 }
+
+/// Having let go of an unsealed run, a store may open another, and come back to it.
+pub fn store_that_let_go_is_free(fixture: &dyn Fixture) {
+    let entries = sample::run_of(6);
+    for in_order in [true, false] {
+        let start = sample::full_manifest(&format!("left-{in_order}"));
+        let other = sample::full_manifest(&format!("other-{in_order}"));
+        let mut store = store_with(fixture, &start, &entries, 4);
+        if in_order {
+            store.close().unwrap();
+        } else {
+            store.abandon();
+        }
+        store.open_run(&other).expect("nothing is open");
+        append_groups(&mut *store, &entries, 6);
+        store.seal(RunStatus::Ended).unwrap();
+        store.load_crashed(INSTANCE, &start.run_id).expect("the other one is sealed");
+        assert_holds(&*store.reader().unwrap(), &start, &entries);
+        let sealed = store.seal(RunStatus::CrashedRecovered).unwrap();
+        let reader = fixture.close_and_read(&mut *store, &start.run_id);
+        assert_sealed(&*reader, &sealed, &start, &entries, RunStatus::CrashedRecovered);
+        drop(reader);
+        // Left open when its successor was loaded, which closed it in order.
+        assert_eq!(kind_of(fixture.restart(store, None).open_run(&other)), "AlreadyExists");
+    }
+}

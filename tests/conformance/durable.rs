@@ -1,5 +1,7 @@
 //! What only backends on disk show: exclusion between stores, and runs that outlive theirs.
 
+use std::fs;
+
 use eventstore::manifest::RunStatus;
 
 use super::fixture::{
@@ -99,4 +101,45 @@ pub fn keyed_run_sealed_without_its_key_has_no_digest(fixture: &dyn Fixture) {
     assert_eq!((sealed.high_watermark, sealed.digest), (5, None));
     let reader = fixture.close_and_read(&mut *store, RUN);
     assert_eq!(reader.digest().unwrap(), None);
+}
+
+/// What is no run of this format is refused and not touched; with the right first bytes it may be
+/// a crashed run, which loading then finds to be none.
+pub fn foreign_file_is_refused_and_not_changed(fixture: &dyn Fixture) {
+    // Makes the instance's folder.
+    let mut store = store_with(fixture, &sample::full_manifest("sound"), &sample::run_of(3), 3);
+    store.close().unwrap();
+    let sound = fs::read(fixture.run_path("sound")).unwrap();
+    let magic_then_nothing = [&sound[..9], &vec![0; 8_192][..]].concat();
+    let cut_short = sound[..sound.len() / 2].to_vec();
+    for (label, bytes, on_open) in [
+        ("empty", Vec::new(), "Corrupted"),
+        ("text", b"not a run".to_vec(), "Corrupted"),
+        ("zeros", vec![0; 1 << 20], "Corrupted"),
+        ("magic", magic_then_nothing, "CrashedPredecessor"),
+        ("short", cut_short, "CrashedPredecessor"),
+    ] {
+        let path = fixture.run_path(label);
+        fs::write(&path, &bytes).unwrap();
+        let start = sample::full_manifest(label);
+        assert_eq!(kind_of(store.open_run(&start)), on_open, "open_run over {label}");
+        assert_eq!(kind_of(store.load_crashed(INSTANCE, label)), "Corrupted", "loading {label}");
+        let opened = kind_of(fixture.open_sealed(label).map(|_| ()));
+        assert!(["Corrupted", "NotSealed"].contains(&opened.as_str()), "{label}: {opened}");
+        assert!(fs::read(&path).unwrap() == bytes, "{label} was changed");
+    }
+}
+
+/// A reader of a run that its writer abandoned reads on while another store recovers the run.
+pub fn readers_of_an_abandoned_run_outlive_its_recovery(fixture: &dyn Fixture) {
+    let entries = sample::run_of(500);
+    let mut store = store_with(fixture, &manifest(), &entries, 50);
+    let reader = store.reader().unwrap();
+    store.abandon();
+    let mut recovery = fixture.store(None);
+    recovery.load_crashed(INSTANCE, RUN).expect("the lock went with the writer");
+    assert_holds(&*reader, &manifest(), &entries);
+    recovery.seal(RunStatus::CrashedRecovered).unwrap();
+    recovery.close().unwrap();
+    assert_holds(&*reader, &manifest(), &entries);
 }

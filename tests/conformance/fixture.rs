@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use eventstore::backend::memory::MemoryStore;
-use eventstore::backend::redb::{self, RedbOptions, RedbStore};
 use eventstore::backend::{Direction, EventReader, EventStore, Sealed};
 use eventstore::error::{EventStoreError, Result};
 use eventstore::index::IndexKind;
@@ -13,7 +12,6 @@ use eventstore::manifest::{RunManifest, RunStatus};
 
 use crate::common::format;
 use crate::common::sample::{self, INSTANCE, Keyed};
-use crate::common::temporary::TemporaryFolder;
 
 /// One backend, with a place of its own for its runs.
 pub trait Fixture {
@@ -33,6 +31,9 @@ pub trait Fixture {
 
     /// Opens a sealed run by name. Only asked of backends whose runs outlive their store.
     fn open_sealed(&self, run_id: &str) -> Result<Arc<dyn EventReader>>;
+
+    /// Where a run lies. Only asked of backends whose runs outlive their store.
+    fn run_path(&self, run_id: &str) -> PathBuf;
 
     /// Whether entries are stored with the hash given; the C interface computes it.
     fn stores_hashes_as_given(&self) -> bool {
@@ -69,53 +70,12 @@ impl Fixture for Memory {
         unreachable!("a memory run has no place to be opened at")
     }
 
+    fn run_path(&self, _run_id: &str) -> PathBuf {
+        unreachable!("a memory run has no place to be opened at")
+    }
+
     fn model_cases(&self) -> u32 {
         256
-    }
-}
-
-/// Runs in files of their own folder.
-pub struct Redb(TemporaryFolder);
-
-impl Redb {
-    pub fn new() -> Self {
-        Self(TemporaryFolder::new("conformance"))
-    }
-
-    fn path(&self, run_id: &str) -> PathBuf {
-        self.0.path().join(INSTANCE).join(format!("{run_id}.redb"))
-    }
-}
-
-/// Memory for pages, in bytes: small, so that what is measured is not the cache.
-const CACHE_BYTES: usize = 1 << 20;
-
-impl Fixture for Redb {
-    fn store(&self, digest_key: Option<[u8; 32]>) -> Box<dyn EventStore> {
-        let options = RedbOptions { cache_bytes: CACHE_BYTES, digest_key, ..Default::default() };
-        Box::new(RedbStore::new(self.0.path(), options))
-    }
-
-    fn restart(
-        &self,
-        store: Box<dyn EventStore>,
-        digest_key: Option<[u8; 32]>,
-    ) -> Box<dyn EventStore> {
-        drop(store);
-        self.store(digest_key)
-    }
-
-    fn close_and_read(&self, store: &mut dyn EventStore, run_id: &str) -> Arc<dyn EventReader> {
-        store.close().expect("a sealed run closes");
-        self.open_sealed(run_id).expect("a closed run opens by its path")
-    }
-
-    fn open_sealed(&self, run_id: &str) -> Result<Arc<dyn EventReader>> {
-        redb::open_sealed(&self.path(run_id), CACHE_BYTES, true)
-    }
-
-    fn model_cases(&self) -> u32 {
-        24
     }
 }
 

@@ -3,6 +3,7 @@
 //! A flaw is laid around the memory backend, at the calls where a real backend would have it.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use eventstore::backend::memory::MemoryStore;
@@ -98,6 +99,10 @@ impl Fixture for Flawed {
     }
 
     fn open_sealed(&self, _run_id: &str) -> Result<Arc<dyn EventReader>> {
+        unreachable!("a memory run has no place to be opened at")
+    }
+
+    fn run_path(&self, _run_id: &str) -> PathBuf {
         unreachable!("a memory run has no place to be opened at")
     }
 

@@ -17,6 +17,7 @@ pub mod index;
 pub mod live;
 pub mod model;
 pub mod opening;
+pub mod redb_runs;
 pub mod scan;
 pub mod seal;
 pub mod time;
@@ -83,6 +84,7 @@ macro_rules! behaviours {
             crash::digest_of_a_recovered_run_equals_that_of_one_never_crashed,
             crash::empty_crashed_run_seals,
             crash::sealed_but_unclosed_run_is_repaired_and_closed,
+            crash::store_that_let_go_is_free,
             crash::crashed_run_can_crash_again_before_its_seal,
             model::random_operations_equal_the_naive_model,
         }
@@ -100,6 +102,8 @@ macro_rules! durable_behaviours {
             durable::sealed_run_opens_by_name_and_is_not_changed,
             durable::running_run_is_not_opened_as_sealed,
             durable::missing_run_is_not_found,
+            durable::foreign_file_is_refused_and_not_changed,
+            durable::readers_of_an_abandoned_run_outlive_its_recovery,
             durable::keyed_run_sealed_without_its_key_has_no_digest,
         }
     };

@@ -63,8 +63,8 @@ pub fn end_is_the_largest_timestamp_not_the_last(fixture: &dyn Fixture) {
     let lists: [&[u64]; 4] = [&[9, 3, 7, 1], &[3, 9, 1], &[0], &[u64::MAX, 0]];
     for (number, times) in lists.into_iter().enumerate() {
         let entries = entries_at(times);
-        for (turn, group) in [1, entries.len()].into_iter().enumerate() {
-            let name = format!("times-{number}-{turn}");
+        for (cut, group) in [("single", 1), ("whole", entries.len())] {
+            let name = format!("times-{number}-{cut}");
             let mut store = store_with(fixture, &sample::full_manifest(&name), &entries, group);
             store.seal(RunStatus::Ended).unwrap();
             let reader = fixture.close_and_read(&mut *store, &name);

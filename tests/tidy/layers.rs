@@ -80,8 +80,8 @@ fn layer_of(module: &[String]) -> Option<&'static Layer> {
     })
 }
 
-/// The module that a file is; none for the crate's root, which may name everything, and for the
-/// programs, which see the public interface alone.
+/// The module that a file is; none for the crate's root, which may name everything, for the
+/// programs, which see the public interface alone, and for tests in a file of their own.
 fn module_of(path: &str) -> Option<Vec<String>> {
     let inner = path.strip_prefix("src/")?.strip_suffix(".rs")?;
     let mut module: Vec<String> = inner.split('/').map(str::to_owned).collect();
@@ -89,7 +89,8 @@ fn module_of(path: &str) -> Option<Vec<String>> {
         module.pop();
     }
     let outside = module.first().is_none_or(|first| first == "lib" || first == "bin");
-    (!outside).then_some(module)
+    let is_test = module.iter().any(|part| part == "tests");
+    (!outside && !is_test).then_some(module)
 }
 
 /// Every path that starts at `crate` or climbs with `super`, made absolute, and where it stands.
@@ -212,6 +213,7 @@ mod tests {
             ("src/lib.rs", "pub use crate::ffi::x; pub use crate::backend::redb::RedbStore;"),
             ("src/hash.rs", "// crate::ffi::x\npub(crate) fn f() { g(\"crate::ffi\") }"),
             ("src/hash.rs", "#[cfg(test)]\nmod tests { use crate::ffi::x; }"),
+            ("src/writer/tests.rs", "use crate::backend::memory::MemoryStore;"),
             ("src/hash.rs", "pub(super) fn f() {}"),
         ] {
             assert_eq!(findings(path, text), [] as [String; 0], "{path}: {text}");
