@@ -110,14 +110,15 @@ impl RedbStore {
         Some(move || file.storage().free_bytes())
     }
 
-    /// Lets go of the run of this name if it is this store's own: its writer gives up on it.
-    fn give_up_or_check_free(&mut self, instance_id: &str, run_id: &str) -> Result<()> {
+    /// Lets go of the run of this name if it is this store's own: its writer gives up on it. Makes
+    /// room otherwise.
+    fn give_up_or_leave(&mut self, instance_id: &str, run_id: &str) -> Result<()> {
         match &mut self.run {
             Some(run) if run.is_named(instance_id, run_id) => {
                 run.abandon();
                 Ok(())
             }
-            _ => self.check_free(),
+            _ => self.leave_sealed(),
         }
     }
 
@@ -125,15 +126,17 @@ impl RedbStore {
         self.run.as_mut().ok_or_else(no_run)
     }
 
-    /// Refuses to leave a run that is not sealed for another.
-    fn check_free(&self) -> Result<()> {
+    /// Makes room for another run: closes the one that is open, if it is sealed. One that was
+    /// closed or abandoned before is in nobody's way.
+    fn leave_sealed(&mut self) -> Result<()> {
         match &self.run {
-            Some(run) if !run.ledger.is_sealed() => {
+            None | Some(Run { database: None, .. }) => Ok(()),
+            Some(run) if run.ledger.is_sealed() => self.close(),
+            Some(run) => {
                 let reason = "this store's run is not sealed, seal it before opening another";
                 let fault = Fault::new(reason).at(run.file.path());
                 Err(EventStoreError::CrashedPredecessor(Box::new(fault)))
             }
-            _ => Ok(()),
         }
     }
 }
@@ -180,7 +183,7 @@ impl Run {
 impl EventStore for RedbStore {
     fn open_run(&mut self, manifest: &RunManifest) -> Result<()> {
         manifest.check_new()?;
-        self.check_free()?;
+        self.leave_sealed()?;
         let path = PathBuf::from(&manifest.instance_id);
         let folder = self.volume.make_instance(&manifest.instance_id).map_err(|error| {
             EventStoreError::from_io("opening the instance's directory", Some(&path), error)
@@ -207,7 +210,7 @@ impl EventStore for RedbStore {
     fn load_crashed(&mut self, instance_id: &str, run_id: &str) -> Result<()> {
         check_id("instance_id", instance_id)?;
         check_id("run_id", run_id)?;
-        self.give_up_or_check_free(instance_id, run_id)?;
+        self.give_up_or_leave(instance_id, run_id)?;
         let path = PathBuf::from(instance_id);
         let folder = self.volume.open_instance(instance_id).map_err(|error| {
             EventStoreError::from_io("opening the instance's directory", Some(&path), error)
