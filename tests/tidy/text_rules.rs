@@ -44,12 +44,7 @@ fn body_of(code: &str, start: usize) -> Option<usize> {
             b'(' | b'[' => depth += 1,
             b')' | b']' => depth -= 1,
             b'{' if depth == 0 => return Some(at),
-            b';' | b',' | b'=' | b'}' if depth == 0 => {
-                // `=` stands in the bounds of `where Self: Iterator<Item = X>` as well.
-                if byte != b'=' && byte != b',' {
-                    return None;
-                }
-            }
+            b';' | b'}' if depth == 0 => return None,
             _ => {}
         }
         if depth < 0 {
