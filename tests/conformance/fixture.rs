@@ -1,5 +1,6 @@
 //! What a backend hands to the behaviours, and what they share.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -136,16 +137,15 @@ pub fn index_of(reader: &dyn EventReader, kind: IndexKind) -> Vec<(String, u64)>
 
 /// The index that entries should give: the first `seq` of each key, in byte order.
 pub fn naive_index(entries: &[Keyed], kind: IndexKind) -> Vec<(String, u64)> {
-    let mut keys: Vec<(String, u64)> = Vec::new();
+    // Ordered by the bytes of the keys.
+    let mut keys: BTreeMap<&[u8], (String, u64)> = BTreeMap::new();
     for item in entries {
         for key in item.keys.iter().filter(|key| key.kind == kind) {
-            if !keys.iter().any(|(known, _)| *known == key.key) {
-                keys.push((key.key.clone(), item.entry.seq));
-            }
+            let first = || (key.key.clone(), item.entry.seq);
+            keys.entry(key.key.as_bytes()).or_insert_with(first);
         }
     }
-    keys.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
-    keys
+    keys.into_values().collect()
 }
 
 /// The manifest as it should stand once `entries` are sealed.
