@@ -77,10 +77,9 @@
  * - Once loaded, the library stays loaded: dlclose does not unload it.
  * - 64-bit little-endian targets only.
  */
-
-
 #ifndef EVENTSTORE_H
 #define EVENTSTORE_H
+
 
 #include <stddef.h>
 #include <stdint.h>
@@ -2221,8 +2220,6 @@ es_status es_get_reader_path(struct es_reader *reader,
 }  // extern "C"
 #endif  // __cplusplus
 
-#endif  /* EVENTSTORE_H */
-
 /* Layout: what the library was built with, checked where the header is used. */
 #if defined(__cplusplus)
 #define ES_ASSERT_(name, condition) static_assert(condition, #name)
@@ -2444,3 +2441,5 @@ ES_ASSERT_(es_restore_plan_anchor_seq, offsetof(es_restore_plan, anchor_seq) == 
 ES_ASSERT_(es_restore_plan_replay_from, offsetof(es_restore_plan, replay_from) == 16);
 ES_ASSERT_(es_restore_plan_replay_to, offsetof(es_restore_plan, replay_to) == 24);
 #undef ES_ASSERT_
+
+#endif /* EVENTSTORE_H */

@@ -1,132 +1,22 @@
-//! The C header: generated from `src/ffi`, equal to the committed one, and clean for compilers.
+//! The C header: generated from `src/ffi`, equal to the committed one, clean for compilers, and
+//! complete as a manual.
 //!
 //! `ES_UPDATE_HEADER=1 cargo test --test header` rewrites `include/eventstore.h`.
 
-use std::fmt::Write as _;
+mod common;
+#[path = "header/generate.rs"]
+mod generate;
+#[path = "header/manual.rs"]
+mod manual;
+
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use eventstore::ffi::constants::{CONSTANTS, ConstantRow};
-use eventstore::ffi::layout::STRUCTS;
-use eventstore::ffi::status::STATUSES;
-
-/// The order of nouns in the header: types and calls stand together in the order of use.
-const SOURCES: [&str; 14] = [
-    "status", "error", "identity", "handle", "manifest", "open", "draft", "submit", "close",
-    "state", "read", "index", "anchor", "summary",
-];
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn header_path() -> PathBuf {
-    root().join("include/eventstore.h")
-}
-
-fn generate() -> String {
-    let mut config =
-        cbindgen::Config::from_file(root().join("cbindgen.toml")).expect("cbindgen.toml");
-    let template = config.after_includes.take().expect("cbindgen.toml has after_includes");
-    let filled = template.replace("@CONSTANTS@", &constants()).replace("@STATUSES@", &statuses());
-    config.after_includes = Some(filled);
-    config.trailer = Some(layout_asserts());
-    let mut builder = cbindgen::Builder::new().with_config(config);
-    for source in SOURCES {
-        builder = builder.with_src(root().join(format!("src/ffi/{source}.rs")));
-    }
-    let mut header = Vec::new();
-    builder.generate().expect("cbindgen reads src/ffi").write(&mut header);
-    let header = String::from_utf8(header).expect("cbindgen writes UTF-8");
-    header.lines().map(str::trim_end).fold(String::new(), |text, line| text + line + "\n")
-}
-
-fn constants() -> String {
-    let mut text = String::new();
-    let mut group = "";
-    for row in CONSTANTS {
-        if row.group != group {
-            group = row.group;
-            writeln!(text, "/* {group} */").unwrap();
-        }
-        comment(&mut text, row.doc);
-        writeln!(text, "#define {} {}", row.name, literal(row)).unwrap();
-    }
-    text
-}
-
-fn literal(row: &ConstantRow) -> String {
-    match row.kind {
-        "usize" if row.value == u64::MAX => "SIZE_MAX".to_owned(),
-        "u64" if row.value == u64::MAX => "UINT64_MAX".to_owned(),
-        "u64" => format!("{}ull", row.value),
-        "u32" => format!("{}u", row.value),
-        other => panic!("{}: no C literal for {other}", row.name),
-    }
-}
-
-fn statuses() -> String {
-    let mut text = String::new();
-    let mut band = "";
-    for row in STATUSES {
-        if row.band != band {
-            band = row.band;
-            writeln!(text, "/* statuses: {band} */").unwrap();
-        }
-        let message = row.message.to_str().unwrap();
-        let capital = message[..1].to_uppercase() + &message[1..];
-        comment(&mut text, &format!("{capital}. {}", row.advice));
-        let name = row.name.to_str().unwrap();
-        match row.code {
-            0 => writeln!(text, "#define {name} 0").unwrap(),
-            code => writeln!(text, "#define {name} ({code})").unwrap(),
-        }
-    }
-    text
-}
-
-/// A doxygen comment of lines that fit 100 columns.
-fn comment(text: &mut String, doc: &str) {
-    let mut line = String::from("/**");
-    for word in doc.split_whitespace() {
-        if line.len() + 1 + word.len() > 96 {
-            writeln!(text, "{line}").unwrap();
-            line = String::from(" * ");
-            line.pop();
-        }
-        line.push(' ');
-        line.push_str(word);
-    }
-    writeln!(text, "{line} */").unwrap();
-}
-
-/// Asserts for C11, C++11 and, through the size of an array, C99.
-fn layout_asserts() -> String {
-    let mut text = String::from(
-        "/* Layout: what the library was built with, checked where the header is used. */\n\
-         #if defined(__cplusplus)\n\
-         #define ES_ASSERT_(name, condition) static_assert(condition, #name)\n\
-         #elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L\n\
-         #define ES_ASSERT_(name, condition) _Static_assert(condition, #name)\n\
-         #else\n\
-         #define ES_ASSERT_(name, condition) typedef char es_assert_##name##_[(condition) ? 1 : -1]\n\
-         #endif\n\
-         ES_ASSERT_(pointers_have_64_bits, sizeof(void *) == 8 && sizeof(size_t) == 8);\n\
-         #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n\
-         #error \"eventstore supports little-endian targets only\"\n\
-         #endif\n",
-    );
-    for row in STRUCTS {
-        let name = row.name;
-        writeln!(text, "ES_ASSERT_({name}_size, sizeof({name}) == {});", row.size).unwrap();
-        for (field, offset) in row.fields {
-            writeln!(text, "ES_ASSERT_({name}_{field}, offsetof({name}, {field}) == {offset});")
-                .unwrap();
-        }
-    }
-    text.push_str("#undef ES_ASSERT_");
-    text
-}
+use common::c_program;
+use common::shared::not_run_without_tool;
+use common::temporary::TemporaryFolder;
+use generate::{generate, header_path, root};
 
 /// The committed header is what the sources say, so that neither can change alone.
 #[test]
@@ -146,5 +36,137 @@ fn committed_header_is_the_generated_one() {
         );
     }
     assert_eq!(committed.lines().count(), generated.lines().count(), "lines of the header");
-    let _: &Path = &header_path();
+}
+
+const STANDARDS: [&str; 9] =
+    ["c99", "c11", "c17", "c2x", "c++11", "c++14", "c++17", "c++20", "c++23"];
+
+/// A file that uses the header in every way that needs no library: it includes it twice and
+/// initialises each struct. The header's own asserts check every size and offset there.
+const USER: &str = r#"
+#include "eventstore.h"
+#include "eventstore.h"
+es_open_options open_options = ES_OPEN_OPTIONS_INIT;
+es_reader_options reader_options = ES_READER_OPTIONS_INIT;
+es_manifest manifest = ES_MANIFEST_INIT;
+es_draft draft = ES_DRAFT_INIT;
+es_submit_options submit_options = ES_SUBMIT_OPTIONS_INIT;
+es_append_options append_options = ES_APPEND_OPTIONS_INIT;
+es_append_result append_result = ES_APPEND_RESULT_INIT;
+es_close_options close_options = ES_CLOSE_OPTIONS_INIT;
+es_close_result close_result = ES_CLOSE_RESULT_INIT;
+es_scan_request scan_request = ES_SCAN_REQUEST_INIT;
+es_scan_result scan_result = ES_SCAN_RESULT_INIT;
+es_index_request index_request = ES_INDEX_REQUEST_INIT;
+es_index_result index_result = ES_INDEX_RESULT_INIT;
+es_restore_plan restore_plan = ES_RESTORE_PLAN_INIT;
+"#;
+
+/// The header alone passes every standard with all warnings as errors.
+#[test]
+fn header_is_clean_in_every_standard() {
+    let folder = TemporaryFolder::new("header-standards");
+    let source = folder.path().join("user.c");
+    fs::write(&source, USER).unwrap();
+    for standard in STANDARDS {
+        let tool = if standard.starts_with("c++") { "g++" } else { "gcc" };
+        if !c_program::has_tool(tool) {
+            return not_run_without_tool("header_is_clean_in_every_standard", tool);
+        }
+        c_program::succeed(c_program::compiler(standard).arg("-fsyntax-only").arg(&source));
+    }
+}
+
+/// The layout asserts of the header fail when a struct is not what the library was built with,
+/// in each form that they take.
+#[test]
+fn layout_asserts_catch_a_moved_field() {
+    let folder = TemporaryFolder::new("header-layout");
+    let header = fs::read_to_string(header_path()).unwrap();
+    let moved = header.replacen("uint64_t ts_init;", "uint64_t gap; uint64_t ts_init;", 1);
+    assert_ne!(moved, header);
+    let source = folder.path().join("user.c");
+    fs::write(&source, moved).unwrap();
+    for standard in ["c99", "c11", "c++11"] {
+        let output = c_program::compiler(standard).arg("-fsyntax-only").arg(&source).output();
+        let Ok(output) = output else {
+            return not_run_without_tool("layout_asserts_catch_a_moved_field", "gcc, g++");
+        };
+        assert!(!output.status.success(), "{standard} accepts a struct of another layout");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("_ts_init"), "{standard} says: {text}");
+    }
+}
+
+/// The quick start of the header is a whole program, and does what it says.
+#[test]
+fn quick_start_compiles_and_runs() {
+    let folder = TemporaryFolder::new("quick-start");
+    let source = folder.path().join("quick_start.c");
+    fs::write(&source, manual::quick_start(&fs::read_to_string(header_path()).unwrap())).unwrap();
+    for (standard, tool) in [("c99", "gcc"), ("c++11", "g++")] {
+        if !c_program::has_tool(tool) {
+            return not_run_without_tool("quick_start_compiles_and_runs", tool);
+        }
+        let program = c_program::build(&source, standard, folder.path(), &[]);
+        let work = TemporaryFolder::new("quick-start-run");
+        let output = c_program::succeed(Command::new(program).current_dir(work.path()));
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(printed, "entry 1 is on stable storage\n", "{standard}");
+        assert!(work.path().join("runs/engine/run-1.redb").exists(), "{standard}");
+    }
+}
+
+/// The shared library exports exactly the functions of the header.
+#[test]
+fn exports_are_the_functions_of_the_header() {
+    if !c_program::has_tool("nm") {
+        return not_run_without_tool("exports_are_the_functions_of_the_header", "nm");
+    }
+    let mut nm = Command::new("nm");
+    nm.args(["--dynamic", "--defined-only", "--format=posix"]).arg(c_program::library());
+    let output = String::from_utf8(c_program::succeed(&mut nm).stdout).unwrap();
+    let exported: BTreeSet<String> =
+        output.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
+    let declared: BTreeSet<String> = manual::functions(&fs::read_to_string(header_path()).unwrap())
+        .into_iter()
+        .map(|function| function.name)
+        .collect();
+    assert_eq!(exported, declared);
+}
+
+/// The soname tells interface versions apart, and the library stays loaded.
+#[test]
+fn library_carries_its_soname_and_stays_loaded() {
+    if !c_program::has_tool("readelf") {
+        return not_run_without_tool("library_carries_its_soname_and_stays_loaded", "readelf");
+    }
+    let mut readelf = Command::new("readelf");
+    let output = c_program::succeed(readelf.arg("--dynamic").arg(c_program::library()));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("soname: [libeventstore.so.0]"), "{text}");
+    assert!(text.contains("NODELETE"), "{text}");
+}
+
+/// Every exported function stands in plain text, where cbindgen sees it, and its body is guarded.
+#[test]
+fn every_export_is_guarded() {
+    let mut seen = 0;
+    for source in generate::SOURCES {
+        let text = fs::read_to_string(root().join(format!("src/ffi/{source}.rs"))).unwrap();
+        let exports = manual::unguarded_exports(&text);
+        seen += exports.all;
+        assert_eq!(exports.unguarded, [""; 0], "src/ffi/{source}.rs");
+    }
+    let header = fs::read_to_string(header_path()).unwrap();
+    assert_eq!(seen, manual::functions(&header).len(), "exports in the listed sources");
+}
+
+/// Every comment says what the rules of the manual ask for.
+#[test]
+fn every_function_is_documented_in_full() {
+    let functions = manual::functions(&fs::read_to_string(header_path()).unwrap());
+    assert!(functions.len() > 40, "{} functions found", functions.len());
+    let gaps: Vec<String> = functions.iter().flat_map(manual::gaps).collect();
+    assert!(gaps.is_empty(), "{}", gaps.join("\n"));
 }

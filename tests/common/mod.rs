@@ -5,6 +5,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod allocation;
+pub mod c_program;
 pub mod format;
 pub mod golden;
 pub mod sample;
