@@ -292,18 +292,18 @@ int venue_replace(venue *v, uint64_t client_order, uint32_t price_ticks, uint64_
     if (price_ticks == 0 || price_ticks > VENUE_PRICE_TICKS_MAX) {
         return tell(v, client_order, REPORT_REPLACE_REJECTED, REASON_PRICE_OUTSIDE_LIMITS, 1);
     }
-    if (quantity > VENUE_QUANTITY_MAX) {
+    filled = o->quantity - o->left;
+    if (quantity <= filled || quantity > VENUE_QUANTITY_MAX) {
         return tell(v, client_order, REPORT_REPLACE_REJECTED, REASON_QUANTITY_OUTSIDE_LIMITS, 1);
     }
-    filled = o->quantity - o->left;
-    if (price_ticks == o->price_ticks && quantity > filled && quantity <= o->quantity) {
+    if (price_ticks == o->price_ticks && quantity <= o->quantity) {
         o->quantity = quantity;
         o->left = quantity - filled;
         return tell(v, client_order, REPORT_REPLACED, REASON_NONE, 1);
     }
     book_remove(v, client_order);
     o->price_ticks = price_ticks;
-    o->quantity = quantity > filled ? quantity : filled + 1;
+    o->quantity = quantity;
     o->left = o->quantity - filled;
     stopped = tell(v, client_order, REPORT_REPLACED, REASON_NONE, 1);
     if (stopped == 0) {

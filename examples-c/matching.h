@@ -75,7 +75,8 @@ void venue_free(venue *v);
  * numbers that were submitted before. */
 int venue_submit(venue *v, const order_request *request);
 int venue_cancel(venue *v, uint64_t client_order);
-/* Keeps the place in the queue when only the quantity shrinks; otherwise goes to the end of it. */
+/* `quantity` counts what is filled already and must exceed it. The order keeps its place in the
+ * queue when only its quantity shrinks; otherwise it goes to the end. */
 int venue_replace(venue *v, uint64_t client_order, uint32_t price_ticks, uint64_t quantity);
 
 /* 1 while some quantity of the order rests in the book. */

@@ -76,7 +76,7 @@ static int parse_arguments(int argc, char **argv, session *s, const char **direc
             failed = usage();
         }
     }
-    return failed;
+    return failed == 0 && s->events == 0 ? usage() : failed;
 }
 
 /* The directory asked for, made when it is missing, or a fresh one under $TMPDIR. */

@@ -19,6 +19,8 @@ typedef struct order_record {
     uint8_t correlation_id[16];
     uint8_t latest_id[16]; /* of its latest message */
     uint32_t message_count;
+    uint32_t fill_count;
+    uint32_t amend_count;
     uint16_t strategy;
     uint16_t instrument;
 } order_record;
@@ -104,17 +106,15 @@ void trading_day_free(trading_day *day) {
 /* Gives the message its ids and its time, and hands it on. `causation_id` NULL: it is a decision. */
 static int send_message(trading_day *day, message *m, const uint8_t *causation_id) {
     order_record *record = &day->orders[m->client_order];
-    uint8_t cause[16]; /* a copy: the caller's may be the very id that is written below */
     day->clock_ns += 1000 + random_below(day, 20000);
     m->ts_ns = day->clock_ns;
+    m->has_causation = causation_id != NULL;
+    if (causation_id != NULL) { /* first: it may be the very id that is written below */
+        memcpy(m->causation_id, causation_id, 16);
+    }
     next_uuid(day, m->id);
     if (record->message_count == 0) {
         memcpy(record->correlation_id, m->id, 16);
-    }
-    if (causation_id != NULL) {
-        memcpy(cause, causation_id, 16);
-        memcpy(m->causation_id, cause, 16);
-        m->has_causation = 1;
     }
     memcpy(m->correlation_id, record->correlation_id, 16);
     memcpy(record->latest_id, m->id, 16);
@@ -178,6 +178,7 @@ static int on_report(void *context, const venue_report *report) {
     m.reason = report->reason;
     stopped = send_message(day, &m, day->request_id);
     if (stopped == 0 && m.type == MESSAGE_ORDER_FILLED) {
+        day->orders[report->client_order].fill_count += 1;
         stopped = send_position(day, &m);
     }
     return stopped;
@@ -240,9 +241,10 @@ static int submit_order(trading_day *day, uint16_t strategy, const order_request
 
 /* Cancels (quantity 0) or replaces an order. Its latest message is what the strategy reacts to. */
 static int amend_order(trading_day *day, uint64_t number, uint32_t price_ticks, uint64_t quantity) {
-    const order_record *record = &day->orders[number];
+    order_record *record = &day->orders[number];
     message m;
     int stopped;
+    record->amend_count += 1;
     memset(&m, 0, sizeof m);
     m.type = quantity == 0 ? MESSAGE_CANCEL_ORDER : MESSAGE_REPLACE_ORDER;
     m.client_order = number;
@@ -387,12 +389,13 @@ const positions *trading_day_positions(const trading_day *day) {
 
 uint64_t trading_day_eventful_order(const trading_day *day, uint64_t messages_max) {
     uint64_t chosen = 0;
-    uint32_t most = 0;
+    uint32_t most_fills = 0;
     uint64_t number;
     for (number = 1; number <= day->last_order; number++) {
-        uint32_t count = day->orders[number].message_count;
-        if (count > most && count <= messages_max) {
-            most = count;
+        const order_record *record = &day->orders[number];
+        if (record->fill_count > most_fills && record->amend_count > 1 &&
+            record->message_count <= messages_max) {
+            most_fills = record->fill_count;
             chosen = number;
         }
     }

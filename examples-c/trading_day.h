@@ -32,7 +32,8 @@ uint64_t trading_day_clock_ns(const trading_day *day);
 uint64_t trading_day_message_count(const trading_day *day);
 const positions *trading_day_positions(const trading_day *day);
 
-/* The order that had most messages, but at most `messages_max`: one worth following. 0 = none. */
+/* An order worth following: amended more than once, most fills, at most `messages_max` messages.
+ * 0 = none. */
 uint64_t trading_day_eventful_order(const trading_day *day, uint64_t messages_max);
 uint16_t trading_day_strategy_of(const trading_day *day, uint64_t client_order);
 
