@@ -89,7 +89,7 @@ int capture_message(void *context, const message *m) {
     char venue_id[ORDER_ID_BYTES_MAX];
     uint8_t payload[PAYLOAD_BYTES];
     es_index_key keys[2];
-    es_draft draft;
+    es_draft draft = ES_DRAFT_INIT;
     es_error err;
     es_status status;
     uint64_t seq = 0;
@@ -105,7 +105,6 @@ int capture_message(void *context, const message *m) {
     keys[1].key = venue_id;
     keys[1].key_len = venue_order_id(m->venue_order, venue_id);
 
-    memset(&draft, 0, sizeof draft);
     draft.topic = topic;
     draft.topic_len = message_topic(m, topic);
     draft.payload_type = message_type_name(m->type);

@@ -17,7 +17,7 @@ int main(int argc, char **argv) {
     es_close_result closed = ES_CLOSE_RESULT_INIT;
     es_run *run = NULL;
     es_reader *reader = NULL;
-    es_draft draft;
+    es_draft draft = ES_DRAFT_INIT;
     es_index_key key;
     es_entry entry;
     es_error err;
@@ -50,7 +50,6 @@ int main(int argc, char **argv) {
     key.key = "ORDER-1";
     key.key_len = ES_NTS;
 
-    memset(&draft, 0, sizeof draft);
     draft.topic = "orders.SIM.ALFA";
     draft.topic_len = ES_NTS;
     draft.payload_type = "OrderAccepted";
