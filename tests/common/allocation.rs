@@ -9,6 +9,7 @@ thread_local! {
     // Constant and without a destructor, so that the allocator may use them at any time.
     static HELD_BYTES: Cell<isize> = const { Cell::new(0) };
     static PEAK_BYTES: Cell<isize> = const { Cell::new(0) };
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// The system's allocator, counting for each thread what it took and gave back.
@@ -23,6 +24,7 @@ fn count(bytes: isize) {
 // SAFETY: every call is handed on to the system's allocator unchanged; counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
         count(layout.size() as isize);
         // SAFETY: `layout` is the caller's, who promised that its size is not zero.
         unsafe { System.alloc(layout) }
@@ -50,4 +52,9 @@ impl Meter {
     pub fn peak_bytes(&self) -> usize {
         usize::try_from(PEAK_BYTES.get() - self.start_bytes).unwrap_or(0)
     }
+}
+
+/// How often the calling thread has asked for memory so far.
+pub fn allocations() -> u64 {
+    ALLOCATIONS.get()
 }

@@ -6,8 +6,10 @@
 
 pub mod allocation;
 pub mod c_program;
+pub mod flow;
 pub mod format;
 pub mod golden;
+pub mod process;
 pub mod sample;
 pub mod shared;
 pub mod temporary;
