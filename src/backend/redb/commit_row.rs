@@ -166,7 +166,7 @@ mod tests {
         let keys = [
             encode_keys(&[IndexKey::new(IndexKind::CLIENT_ORDER_ID, "c-1")]).unwrap(),
             encode_keys(&[]).unwrap(),
-            encode_keys(&[IndexKey::new(IndexKind::VENUE_ORDER_ID, "é"); 2]).unwrap(),
+            encode_keys(&vec![IndexKey::new(IndexKind::VENUE_ORDER_ID, "é"); 2]).unwrap(),
         ];
         let times = [30, 10, 20];
         let batch: Vec<_> = (0..3).map(|i| item(7 + i as u64, times[i], &keys[i])).collect();
