@@ -11,7 +11,7 @@
 #include "eventstore.h"
 
 int main(int argc, char **argv) {
-    const char *base = argc > 1 ? argv[1] : "build/minimal";
+    const char *base = argc > 1 ? argv[1] : "runs";
     es_manifest manifest = ES_MANIFEST_INIT;
     es_open_options options = ES_OPEN_OPTIONS_INIT;
     es_close_result closed = ES_CLOSE_RESULT_INIT;

@@ -108,7 +108,7 @@ fn session_prints_the_expected_report_on_every_backend() {
 fn session_waits_for_room_when_the_queue_is_full() {
     let Some(built) = built("session_backpressure") else { return };
     let folder = TemporaryFolder::new("backpressure");
-    let mut command = built.command("c", "session");
+    let mut command = built.command(LANGUAGES[0], "session");
     let outcome = run(command.args(["--events", "5000", "--queue", "64"]).arg(folder.path()));
     let report = outcome.expect_success();
     assert!(number_after(report, "queue full") > 0, "{report}");
@@ -131,7 +131,7 @@ fn session_notices_one_changed_byte_in_any_part_of_an_event() {
     ];
     for part in parts {
         let folder = TemporaryFolder::new("damage");
-        let mut command = built.command("c", "session");
+        let mut command = built.command(LANGUAGES[0], "session");
         command.args(["--events", "1000"]).arg(folder.path());
         let outcome = run(built.damage(&mut command, 777, part));
         assert_eq!(outcome.code, Some(1), "{part}: {outcome}");
@@ -163,13 +163,13 @@ fn replay_restores_the_positions_of_the_session() {
 fn replay_refuses_a_snapshot_that_was_changed() {
     let Some(built) = built("replay_changed") else { return };
     let folder = TemporaryFolder::new("replay_changed");
-    run(built.command("c", "session").args(["--events", "1000"]).arg(folder.path()))
+    run(built.command(LANGUAGES[0], "session").args(["--events", "1000"]).arg(folder.path()))
         .expect_success();
     let snapshot = fs::read_dir(folder.path()).unwrap().map(|item| item.unwrap().path());
     let snapshot = snapshot.filter(|path| path.is_file()).next().expect("the session saved one");
     let text = fs::read_to_string(&snapshot).unwrap();
     fs::write(&snapshot, text.replacen("0 0 ", "0 0 1", 1)).unwrap();
-    let outcome = run(built.command("c", "replay").arg(run_file(&folder)));
+    let outcome = run(built.command(LANGUAGES[0], "replay").arg(run_file(&folder)));
     assert_eq!(outcome.code, Some(1), "{outcome}");
     assert!(outcome.stderr.contains("the anchor says fnv1a64:"), "{outcome}");
 }
@@ -253,7 +253,7 @@ fn ingest_reads_compressed_files_and_standard_input() {
     let file = folder.path().join("it's generated.jsonl");
     fs::write(&file, generated_lines(1000)).unwrap();
 
-    let mut command = built.command("c", "ingest");
+    let mut command = built.command(LANGUAGES[0], "ingest");
     command.args(["--base", &path_of(&folder), "-"]).stdin(fs::File::open(&file).unwrap());
     assert_ingested(&run(&mut command), 1000, 400, 225);
 
@@ -261,7 +261,7 @@ fn ingest_reads_compressed_files_and_standard_input() {
         return not_run_without_tool("ingest_zstd", "zstd is not installed");
     }
     run(std::process::Command::new("zstd").args(["-q", "--"]).arg(&file)).expect_success();
-    let mut command = built.command("c", "ingest");
+    let mut command = built.command(LANGUAGES[0], "ingest");
     command.args(["--base", &path_of(&folder)]).arg(file.with_extension("jsonl.zst"));
     assert_ingested(&run(&mut command), 1000, 400, 225);
 }
@@ -280,7 +280,7 @@ fn ingest_names_the_line_that_is_no_event() {
     ];
     for (text, reason) in cases {
         fs::write(&file, text).unwrap();
-        let mut command = built.command("c", "ingest");
+        let mut command = built.command(LANGUAGES[0], "ingest");
         let outcome = run(command.args(["--base", &path_of(&folder)]).arg(&file));
         assert_eq!(outcome.code, Some(1), "{outcome}");
         assert!(outcome.stderr.contains(&format!("bad.jsonl{reason}")), "{reason}: {outcome}");
@@ -295,7 +295,7 @@ fn ingest_notices_one_changed_byte() {
     let file = folder.path().join("generated.jsonl");
     fs::write(&file, generated_lines(500)).unwrap();
     for (part, named) in [("payload", "payload"), ("keys", "keys"), ("ts_init", "ts_init")] {
-        let mut command = built.command("c", "ingest");
+        let mut command = built.command(LANGUAGES[0], "ingest");
         command.args(["--base", &path_of(&folder)]).arg(&file);
         let outcome = run(built.damage(&mut command, 333, part));
         assert_eq!(outcome.code, Some(1), "{part}: {outcome}");
@@ -321,7 +321,7 @@ fn ingest_reads_the_real_captures_back_equal() {
     let folder = TemporaryFolder::new("captures");
     for backend in ["redb", "memory"] {
         for (file, events, venue_ids) in captures {
-            let mut command = built.command("c", "ingest");
+            let mut command = built.command(LANGUAGES[0], "ingest");
             command.args(["--backend", backend, "--base", &path_of(&folder)]);
             assert_ingested(&run(command.arg(data.join(file))), events, 0, venue_ids);
         }
@@ -341,7 +341,7 @@ fn wrong_arguments_are_answered_with_the_usage() {
         ("replay", &[]),
     ];
     for (program, arguments) in cases {
-        let outcome = run(built.command("c", program).args(arguments));
+        let outcome = run(built.command(LANGUAGES[0], program).args(arguments));
         assert_eq!(outcome.code, Some(2), "{program} {arguments:?}: {outcome}");
         assert!(outcome.stderr.starts_with(&format!("usage: {program} ")), "{outcome}");
     }

@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 
 use super::common::shared::not_run_without_tool;
 
-/// The two folders of programs that the Makefile builds from the same sources.
-pub(crate) const LANGUAGES: [&str; 2] = ["c", "cxx"];
+/// The Makefile's two folders of programs, from the same sources: C11, C++17.
+pub(crate) const LANGUAGES: [&str; 2] = ["", "cxx"];
 
 pub(crate) struct Built {
     programs: PathBuf,
