@@ -2,8 +2,8 @@
 //!
 //! What they print is compared with `examples-c/expected/`, times and places masked; a run with
 //! ES_UPDATE_EXPECTED=1 writes those files anew, for the reviewer's diff. Because the
-//! examples judge themselves ("came back equal"), a preloaded function that changes one byte of
-//! what a scan returns proves that their judgement can be negative. The sources that belong to a
+//! examples judge themselves ("came back equal"), preloaded functions that change what a scan or a
+//! lookup returns prove that their judgement can be negative. The sources that belong to a
 //! program are named once, in the Makefile, which does the building here too.
 
 #[path = "c_examples/built.rs"]
@@ -140,6 +140,25 @@ fn session_notices_one_changed_byte_in_any_part_of_an_event() {
     }
 }
 
+/// An event that is left out and a lookup that leads one event too far fail the session too.
+#[test]
+fn session_notices_a_missing_event_and_a_wrong_lookup() {
+    let Some(built) = built("session_missing") else { return };
+    let cases = [
+        ("row", "seq 778 (expected 777): order differs", "FAILED: what came back is not"),
+        ("lookup", "", "         0 found    "),
+    ];
+    for (part, said, printed) in cases {
+        let folder = TemporaryFolder::new("missing");
+        let mut command = built.command(LANGUAGES[0], "session");
+        command.args(["--events", "1000"]).arg(folder.path());
+        let outcome = run(built.damage(&mut command, 777, part));
+        assert_eq!(outcome.code, Some(1), "{part}: {outcome}");
+        assert!(outcome.stderr.contains(said), "{said}: {outcome}");
+        assert!(outcome.stdout.contains(printed), "{printed}: {outcome}");
+    }
+}
+
 /// Snapshot and tail give the positions that the engine had at the close.
 #[test]
 fn replay_restores_the_positions_of_the_session() {
@@ -165,8 +184,8 @@ fn replay_refuses_a_snapshot_that_was_changed() {
     let folder = TemporaryFolder::new("replay_changed");
     run(built.command(LANGUAGES[0], "session").args(["--events", "1000"]).arg(folder.path()))
         .expect_success();
-    let snapshot = fs::read_dir(folder.path()).unwrap().map(|item| item.unwrap().path());
-    let snapshot = snapshot.filter(|path| path.is_file()).next().expect("the session saved one");
+    let mut made = fs::read_dir(folder.path()).unwrap().map(|item| item.unwrap().path());
+    let snapshot = made.find(|path| path.is_file()).expect("the session saved one");
     let text = fs::read_to_string(&snapshot).unwrap();
     fs::write(&snapshot, text.replacen("0 0 ", "0 0 1", 1)).unwrap();
     let outcome = run(built.command(LANGUAGES[0], "replay").arg(run_file(&folder)));

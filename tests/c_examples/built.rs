@@ -43,7 +43,7 @@ impl Built {
         Command::new(self.programs.join(language).join(program))
     }
 
-    /// Lets the program see a changed byte in `part` of the entry `seq`.
+    /// Lets the program see damage in `part` of the entry `seq`; damage_reads.c says which parts.
     pub(crate) fn damage<'a>(
         &self,
         command: &'a mut Command,
@@ -114,12 +114,12 @@ fn build() -> Built {
     let outcome = run(make.env_remove("MAKEFLAGS").env_remove("MAKELEVEL"));
     assert!(outcome.code == Some(0), "the examples do not build: {outcome}");
 
-    let damage_library = folder.join("libdamage_scan.so");
+    let damage_library = folder.join("libdamage_reads.so");
     let mut cc = Command::new(tool("CC", "cc"));
     cc.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"]);
-    cc.arg(&damage_library).arg(root.join("tests/c_examples/damage_scan.c"));
+    cc.arg(&damage_library).arg(root.join("tests/c_examples/damage_reads.c"));
     cc.arg(format!("-I{}", root.join("include").display())).arg("-ldl");
     let outcome = run(&mut cc);
-    assert!(outcome.code == Some(0), "damage_scan.c does not build: {outcome}");
+    assert!(outcome.code == Some(0), "damage_reads.c does not build: {outcome}");
     Built { programs: folder, damage_library }
 }
