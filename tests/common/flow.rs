@@ -54,7 +54,8 @@ impl Step {
             }
             Self::Submits(_) => {
                 for draft in drafts {
-                    run.submit(draft, SubmitOptions { expected_seq: 0, ..options }).expect("submit");
+                    run.submit(draft, SubmitOptions { expected_seq: 0, ..options })
+                        .expect("submit");
                 }
             }
             Self::Batches(counts) => {
@@ -75,7 +76,14 @@ impl Step {
 /// The last `seq` of each claim of the first `steps` steps: what a recovered run may end with.
 pub fn claim_ends(steps: u64) -> Vec<u64> {
     let claims = (0..steps).flat_map(|number| Step::number(number).claims());
-    claims.scan(0, |end, count| Some({ *end += count; *end })).collect()
+    claims
+        .scan(0, |end, count| {
+            Some({
+                *end += count;
+                *end
+            })
+        })
+        .collect()
 }
 
 /// The drafts of these entries.
@@ -84,7 +92,8 @@ pub fn with_drafts<R>(items: &[Keyed], then: impl FnOnce(&[Draft<'_>]) -> R) -> 
         .iter()
         .map(|item| item.keys.iter().map(|key| (key.kind, key.key.as_str())).collect())
         .collect();
-    let drafts: Vec<Draft<'_>> = items.iter().zip(&keys).map(|(item, keys)| draft(item, keys)).collect();
+    let drafts: Vec<Draft<'_>> =
+        items.iter().zip(&keys).map(|(item, keys)| draft(item, keys)).collect();
     then(&drafts)
 }
 
