@@ -142,7 +142,7 @@ pub(crate) fn push_raw_key(list: &mut Vec<u8>, kind: IndexKind, key: &[u8]) -> R
 pub(crate) fn check_encoded_keys(mut list: &[u8]) -> Result<()> {
     while let [_, _, low, high, rest @ ..] = list {
         let (key, after) = rest.split_at(usize::from(u16::from_le_bytes([*low, *high])));
-        if std::str::from_utf8(key).is_err() {
+        if !key.is_ascii() && std::str::from_utf8(key).is_err() {
             return Err(EventStoreError::invalid(KEY_FIELD, "not UTF-8"));
         }
         if key.contains(&0) {
