@@ -1,0 +1,80 @@
+//! What opening costs: a bounded number of pages, whatever the run's length.
+
+use std::sync::atomic::Ordering;
+
+use eventstore::backend::EventStore;
+use eventstore::backend::redb::{RedbOptions, RedbStore, open_sealed_on};
+use eventstore::entry::{AppendEntry, Entry, EntryView};
+use eventstore::headers::Headers;
+use eventstore::index::{IndexKind, KeyList};
+use eventstore::manifest::RunStatus;
+
+use super::common::sample;
+use super::disk::MemoryVolume;
+use super::{CACHE_BYTES, FILE, RUN};
+
+const BATCH: u64 = 10_000;
+/// Reads of an open, its watermark and its manifest: the roots of a few tables and what hangs
+/// below them on one path each.
+const READS_MAX: u64 = 40;
+
+fn tiny(seq: u64) -> EntryView<'static> {
+    let mut entry = EntryView {
+        seq,
+        ts_init: seq,
+        ts_publish: 1,
+        topic: "t",
+        payload_type: "p",
+        payload: &[],
+        headers: Headers::default(),
+        entry_hash: [0; 32],
+    };
+    entry.entry_hash = eventstore::hash::entry_hash(&entry);
+    entry
+}
+
+fn sealed_run(entries: u64) -> MemoryVolume {
+    let volume = MemoryVolume::default();
+    let mut store = RedbStore::on(volume.as_volume(), RedbOptions::default());
+    store.open_run(&sample::full_manifest(RUN)).unwrap();
+    for first in (1..=entries).step_by(BATCH as usize) {
+        let batch: Vec<AppendEntry<'_>> = (first..first + BATCH.min(entries))
+            .map(|seq| AppendEntry { entry: tiny(seq), keys: KeyList::EMPTY })
+            .collect();
+        store.append_batch(&batch).unwrap();
+    }
+    store.seal(RunStatus::Ended).unwrap();
+    store.close().unwrap();
+    volume
+}
+
+/// Reads of the disk for opening a sealed run, and for one entry, one time and one key of it.
+fn reads(volume: &MemoryVolume, entries: u64) -> (u64, u64) {
+    let reads = &volume.knobs.reads;
+    reads.store(0, Ordering::SeqCst);
+    let reader = open_sealed_on(volume.disk(FILE), FILE.as_ref(), CACHE_BYTES, false).unwrap();
+    assert_eq!(reader.high_watermark(), entries);
+    assert_eq!(reader.manifest().unwrap().end_ts_init, Some(entries));
+    let opening = reads.swap(0, Ordering::SeqCst);
+    let middle = entries / 2 + 1;
+    let entry: Entry = reader.scan_seq(middle).unwrap().unwrap();
+    assert_eq!(entry.view(), tiny(middle));
+    assert_eq!(reader.lookup(IndexKind::CLIENT_ORDER_ID, "none").unwrap(), None);
+    assert_eq!(reader.recorded_keys(middle).unwrap(), Some(vec![]));
+    (opening, reads.load(Ordering::SeqCst))
+}
+
+/// A run a thousand times as long costs as many reads to open, but for the depth of its trees.
+#[test]
+fn open_reads_a_bounded_number_of_pages() {
+    let (short, long) = (sealed_run(1_000), sealed_run(1_000_000));
+    let (short_open, short_read) = reads(&short, 1_000);
+    let (long_open, long_read) = reads(&long, 1_000_000);
+    println!(
+        "reads at 10^3 and 10^6 entries: open {short_open} and {long_open}, \
+         one entry with its keys {short_read} and {long_read}"
+    );
+    assert!(long_open <= READS_MAX, "{long_open} reads");
+    assert!(long_open <= short_open + 8, "{long_open} against {short_open} reads");
+    assert!(long_read <= short_read + 8, "{long_read} against {short_read} reads");
+}
