@@ -136,17 +136,18 @@
 /** Not in this version: ES_ERR_UNSUPPORTED. */
 #define ES_BACKEND_LOG 3u
 /* es_open_options.durability */
-/** Two flushes per commit; survives power loss and torn pages. The default. */
+/** Two flushes per commit: no damage of the newest commit can pass for one that never was. The
+ * default. */
 #define ES_DURABILITY_TWO_PHASE 1u
-/** One flush per commit; after a power loss the newest commit is recognised by a checksum
- * alone, which who can choose payloads may forge. */
+/** One flush per commit; after a kill or power loss a newest commit that was damaged on the
+ * disk is dropped without a word. */
 #define ES_DURABILITY_ONE_PHASE 2u
 /* es_open_options.wait_policy */
-/** The writer thread never sleeps: a core of its own. */
+/** It looks without a pause while hot, then parks: a core for the lowest latency. */
 #define ES_WAIT_SPIN 1u
-/** It naps in short steps while hot, then parks. The default. */
+/** It looks about every 100 us while hot, then parks. The default. */
 #define ES_WAIT_TIMED 2u
-/** It parks as soon as it has no work; a submit then wakes it by a system call. */
+/** It parks as soon as it has no work; each submit into an idle run costs a system call. */
 #define ES_WAIT_PARK 3u
 /* es_manifest.status, es_close_result.status */
 /** Being written, or its process died. */
@@ -795,8 +796,8 @@ typedef struct es_index_key {
 
 /**
  * What a producer hands in: an entry without its sequence. All pointers are needed during the
- * call only. Set it to zero first. It has no size of its own: calls take its size, or the
- * stride of an array, so that it can grow.
+ * call only. Initialise with ES_DRAFT_INIT. It has no size of its own: calls take its size, or
+ * the stride of an array, so that it can grow.
  */
 typedef struct es_draft {
     /**
@@ -1445,7 +1446,8 @@ es_status es_open_sealed_run(const char *path,
 /**
  * Opens a run whose process died, for reading and es_seal_run. Takes the instance's lock until
  * the reader is freed, checks the whole file, then repairs its structure; a file that cannot be
- * repaired is left unchanged.
+ * repaired is left unchanged. A run that is sealed already opens too; es_seal_run then answers
+ * ES_ERR_CLOSED.
  * @param base             directory of all instances, UTF-8
  * @param base_len         its length in bytes, or ES_NTS; at most 4,095
  * @param instance_id      the instance
@@ -1458,7 +1460,6 @@ es_status es_open_sealed_run(const char *path,
  * @return ES_OK;
  *         ES_ERR_LOCKED: its writer lives, or another process recovers it: try again later;
  *         ES_ERR_NOT_FOUND: no such run; ES_ERR_CORRUPTED: keep a copy, verify or salvage it;
- *         ES_ERR_CLOSED: it is sealed and was closed in order: use es_open_sealed_run;
  *         ES_ERR_UNSUPPORTED_FORMAT: use a library that knows the format;
  *         ES_ERR_INVALID_ARGUMENT, ES_ERR_INVALID_UTF8, ES_ERR_UNSUPPORTED_FIELD,
  *         ES_ERR_STRUCT_SIZE, ES_ERR_ABI_MISMATCH, ES_ERR_NULL_POINTER: correct what err names;

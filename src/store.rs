@@ -10,7 +10,7 @@ use crate::backend::memory::MemoryStore;
 use crate::backend::redb::{self, RedbOptions, RedbStore};
 use crate::error::{EventStoreError, Result};
 use crate::limits::BATCH_ENTRIES_MAX;
-use crate::manifest::RunManifest;
+use crate::manifest::{RunManifest, check_id};
 use crate::platform::lock::InstanceLock;
 use crate::reader::Reader;
 use crate::writer::{HaltCallback, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, Run, Settings, WaitPolicy};
@@ -175,6 +175,8 @@ pub fn open_crashed_run(
     run_id: &str,
     options: &ReaderOptions,
 ) -> Result<Reader> {
+    check_id("instance_id", instance_id)?;
+    check_id("run_id", run_id)?;
     let lock = InstanceLock::acquire_existing(base, instance_id)?;
     let redb_options = RedbOptions {
         two_phase: true,

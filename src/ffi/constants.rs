@@ -67,14 +67,14 @@ constants! {
     }
     "es_open_options.durability": {
         ES_DURABILITY_TWO_PHASE: u32 = 1,
-            "Two flushes per commit; survives power loss and torn pages. The default.";
+            "Two flushes per commit: no damage of the newest commit can pass for one that never was. The default.";
         ES_DURABILITY_ONE_PHASE: u32 = 2,
-            "One flush per commit; after a power loss the newest commit is recognised by a checksum alone, which who can choose payloads may forge.";
+            "One flush per commit; after a kill or power loss a newest commit that was damaged on the disk is dropped without a word.";
     }
     "es_open_options.wait_policy": {
-        ES_WAIT_SPIN: u32 = 1, "The writer thread never sleeps: a core of its own.";
-        ES_WAIT_TIMED: u32 = 2, "It naps in short steps while hot, then parks. The default.";
-        ES_WAIT_PARK: u32 = 3, "It parks as soon as it has no work; a submit then wakes it by a system call.";
+        ES_WAIT_SPIN: u32 = 1, "It looks without a pause while hot, then parks: a core for the lowest latency.";
+        ES_WAIT_TIMED: u32 = 2, "It looks about every 100 us while hot, then parks. The default.";
+        ES_WAIT_PARK: u32 = 3, "It parks as soon as it has no work; each submit into an idle run costs a system call.";
     }
     "es_manifest.status, es_close_result.status": {
         ES_RUN_RUNNING: u32 = 0, "Being written, or its process died.";

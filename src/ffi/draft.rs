@@ -31,8 +31,8 @@ pub struct es_index_key {
 }
 
 /// What a producer hands in: an entry without its sequence. All pointers are needed during the
-/// call only. Set it to zero first. It has no size of its own: calls take its size, or the
-/// stride of an array, so that it can grow.
+/// call only. Initialise with ES_DRAFT_INIT. It has no size of its own: calls take its size, or
+/// the stride of an array, so that it can grow.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct es_draft {

@@ -17,6 +17,7 @@ use super::error::Refusal;
 use super::fork;
 use super::status::*;
 use crate::error::EventStoreError;
+use crate::planted::planted;
 use crate::reader::Reader;
 use crate::writer::Run;
 
@@ -227,6 +228,9 @@ fn release(handle: *mut Slot, kind: u32) -> Option<*mut ()> {
     let slot = slot_at(handle)?;
     if slot.generation.load(Ordering::Relaxed) != fork::generation() {
         return None;
+    }
+    if planted("freed_handle_stays_valid") {
+        return Some(slot.object.load(Ordering::Relaxed));
     }
     slot.kind.compare_exchange(kind, FREE, Ordering::AcqRel, Ordering::Relaxed).ok()?;
     let object = slot.object.swap(std::ptr::null_mut(), Ordering::Relaxed);

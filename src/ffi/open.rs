@@ -224,7 +224,8 @@ pub unsafe extern "C" fn es_open_sealed_run(
 
 /// Opens a run whose process died, for reading and es_seal_run. Takes the instance's lock until
 /// the reader is freed, checks the whole file, then repairs its structure; a file that cannot be
-/// repaired is left unchanged.
+/// repaired is left unchanged. A run that is sealed already opens too; es_seal_run then answers
+/// ES_ERR_CLOSED.
 /// @param base             directory of all instances, UTF-8
 /// @param base_len         its length in bytes, or ES_NTS; at most 4,095
 /// @param instance_id      the instance
@@ -237,7 +238,6 @@ pub unsafe extern "C" fn es_open_sealed_run(
 /// @return ES_OK;
 ///         ES_ERR_LOCKED: its writer lives, or another process recovers it: try again later;
 ///         ES_ERR_NOT_FOUND: no such run; ES_ERR_CORRUPTED: keep a copy, verify or salvage it;
-///         ES_ERR_CLOSED: it is sealed and was closed in order: use es_open_sealed_run;
 ///         ES_ERR_UNSUPPORTED_FORMAT: use a library that knows the format;
 ///         ES_ERR_INVALID_ARGUMENT, ES_ERR_INVALID_UTF8, ES_ERR_UNSUPPORTED_FIELD,
 ///         ES_ERR_STRUCT_SIZE, ES_ERR_ABI_MISMATCH, ES_ERR_NULL_POINTER: correct what err names;
