@@ -1,0 +1,168 @@
+//! Calls that fail: the run halts at the first one with what the system said, retries nothing,
+//! acknowledges nothing more, and goes on answering.
+
+use std::path::Path;
+
+use eventstore::backend::Direction;
+use eventstore::error::EventStoreError;
+use eventstore::manifest::RunStatus;
+use eventstore::store::{OpenOptions, ReaderOptions, open_crashed_run, open_run};
+use eventstore::writer::{CloseOptions, Phase, SubmitOptions};
+
+use super::record::{Call, calls};
+use super::{RUN, Traced, trace};
+use crate::common::flow::{Step, assert_is_flow, with_drafts};
+use crate::common::process::{say, told, told_number};
+use crate::common::sample::{self, INSTANCE, Keyed};
+use crate::common::temporary::TemporaryFolder;
+
+/// Role: appends until the run halts, then asks it everything that a host may still ask.
+pub(super) fn append_until_halted() {
+    let base = told("ES_BASE");
+    let options = OpenOptions { manual: told("ES_WRITER") == "manual", ..OpenOptions::default() };
+    let run = open_run(Path::new(&base), &sample::full_manifest(RUN), options).expect("a new run");
+    let mut next_seq = 1;
+    let failure = loop {
+        let items: Vec<Keyed> = (next_seq..next_seq + 20).map(sample::keyed).collect();
+        match with_drafts(&items, |drafts| run.append_batch(drafts, next_seq)) {
+            Ok(appended) => {
+                next_seq = appended.high_watermark + 1;
+                say(&format!("ack {}", appended.high_watermark));
+            }
+            Err(failure) => break failure,
+        }
+    };
+    let EventStoreError::Halted { reason } = &failure.error else { panic!("{failure:?}") };
+    let errno = reason.fault().and_then(|fault| fault.errno).unwrap_or(0);
+    say(&format!("halted {} {errno}", variant(reason)));
+    assert_eq!(failure.claimed, Some((next_seq, 20)));
+    let state = run.state();
+    assert_eq!(state.phase, Phase::Halted);
+    assert_eq!(state.high_watermark, next_seq - 1);
+    let refused =
+        with_drafts(&[sample::keyed(1)], |drafts| run.submit(&drafts[0], SubmitOptions::default()));
+    assert!(matches!(refused, Err(EventStoreError::Halted { .. })), "{refused:?}");
+    run.wait_durable(next_seq - 1, 0).expect("what was durable still is");
+    let view = run.view();
+    assert_eq!(assert_is_flow(&*view), next_seq - 1);
+    assert_eq!(
+        view.scan_range(1, 5, Direction::Backward).expect("a scan").len() as u64,
+        5.min(next_seq - 1)
+    );
+    let report = run.close(&CloseOptions::default()).expect("closing a halted run");
+    assert_eq!((report.status, report.high_watermark), (RunStatus::Running, next_seq - 1));
+    assert!(report.halt.is_some());
+    say("answered");
+}
+
+/// Role: writes some steps of the flow, which must succeed, and closes.
+pub(super) fn append_through() {
+    let base = told("ES_BASE");
+    let manifest = sample::full_manifest(RUN);
+    let run = open_run(Path::new(&base), &manifest, OpenOptions::default()).expect("a new run");
+    let mut last_seq = 0;
+    for number in 0..told_number("ES_STEPS") {
+        last_seq = Step::number(number).write(&run, last_seq + 1);
+    }
+    run.close(&CloseOptions::default()).expect("a close");
+    say(&format!("written {last_seq}"));
+}
+
+fn variant(error: &EventStoreError) -> &'static str {
+    match error {
+        EventStoreError::Backend(_) => "Backend",
+        EventStoreError::Disk(_) => "Disk",
+        _ => "another",
+    }
+}
+
+/// Which of the writer's calls fails.
+#[derive(Debug, Clone, Copy)]
+enum Nth {
+    /// Counted from the end of the opening, in a manual run: one thread makes all calls.
+    AfterOpen(usize),
+    /// Of the writer's thread, of its own. More than an opening makes, whose thread is another.
+    OfThread(usize),
+}
+
+/// How often an opening makes this call; `None` without strace.
+fn calls_of_an_open(name: &str) -> Option<usize> {
+    let folder = TemporaryFolder::new("open");
+    let told = [("ES_APPENDS", "1"), ("ES_DURABILITY", "two")];
+    let traced = trace("appends", folder.path(), &[], &told)?;
+    traced.finished.expect_success();
+    let calls = calls(&traced.record);
+    let open = calls.iter().find(|call| call.said() == Some("open")).expect("it opened").began;
+    Some(calls.iter().filter(|call| call.ended < open && call.name == name).count())
+}
+
+/// Makes one of these calls fail, and expects a halt for this reason.
+fn assert_halts(call: &str, error: &str, nth: Nth, expected: &str) {
+    let folder = TemporaryFolder::new("fault");
+    let Some(opening) = calls_of_an_open(call) else { return };
+    let (number, writer) = match nth {
+        Nth::AfterOpen(number) => (opening + number, "manual"),
+        Nth::OfThread(number) => (opening + number, "thread"),
+    };
+    let inject = format!("inject={call}:error={error}:when={number}");
+    let told = [("ES_WRITER", writer)];
+    let Some(traced) = trace("halts", folder.path(), &["-e", &inject], &told) else { return };
+    let Traced { finished, record } = traced;
+    let finished = finished.expect_success();
+    assert_eq!(finished.said("halted"), expected, "{call} {error} {nth:?}");
+    assert_eq!(finished.last("answered"), Some(""));
+    let calls = calls(&record);
+    let failed = calls.iter().find(|call| call.was_injected()).expect("a failed call");
+    let later: Vec<&Call> = calls.iter().filter(|call| call.began > failed.ended).collect();
+    let touched: Vec<&&Call> = later.iter().filter(|call| call.is_for_run_file()).collect();
+    assert!(touched.is_empty(), "after {call} {error} {nth:?} came {touched:#?}");
+    let acks = |call: &&&Call| call.said().is_some_and(|line| line.starts_with("ack"));
+    assert_eq!(later.iter().filter(acks).count(), 0, "nothing is acknowledged after a failure");
+    let acknowledged = finished.last_number("ack").unwrap_or(0);
+    let reader = open_crashed_run(folder.path(), INSTANCE, RUN, &ReaderOptions::default());
+    let reader = reader.expect("a halted run opens");
+    assert!(assert_is_flow(reader.view()) >= acknowledged);
+    let report = reader.seal(RunStatus::CrashedRecovered).expect("a seal");
+    eprintln!(
+        "{call} {nth:?} failed with {error}: halted {expected}, {acknowledged} acknowledged, {} \
+         found",
+        report.high_watermark
+    );
+}
+
+#[test]
+fn failed_flush_halts_for_good() {
+    for nth in [Nth::AfterOpen(1), Nth::AfterOpen(2), Nth::AfterOpen(5), Nth::OfThread(1)] {
+        assert_halts("fdatasync", "EIO", nth, "Backend 5");
+    }
+}
+
+#[test]
+fn failed_write_halts_for_good() {
+    for nth in [Nth::AfterOpen(1), Nth::AfterOpen(2), Nth::AfterOpen(9), Nth::OfThread(1)] {
+        assert_halts("pwritev", "EIO", nth, "Backend 5");
+    }
+}
+
+#[test]
+fn full_disk_halts_as_disk() {
+    assert_halts("pwritev", "ENOSPC", Nth::AfterOpen(3), "Disk 28");
+    assert_halts("pwritev", "EDQUOT", Nth::OfThread(1), "Disk 122");
+    assert_halts("fdatasync", "ENOSPC", Nth::AfterOpen(3), "Disk 28");
+    assert_halts("fallocate", "ENOSPC", Nth::AfterOpen(1), "Disk 28");
+}
+
+/// An interrupted call is made again; nobody notices.
+#[test]
+fn interrupted_calls_are_made_again() {
+    let folder = TemporaryFolder::new("interrupted");
+    let kinds = "inject=pwritev,fdatasync,fsync,fallocate,pread64:error=EINTR:when=1+2";
+    let told = [("ES_STEPS", "30")];
+    let Some(traced) = trace("survives", folder.path(), &["-e", kinds], &told) else { return };
+    traced.finished.expect_success();
+    let interrupted = calls(&traced.record).iter().filter(|call| call.was_injected()).count();
+    eprintln!("{interrupted} interrupted calls survived");
+    assert!(interrupted > 50);
+    let reader = open_crashed_run(folder.path(), INSTANCE, RUN, &ReaderOptions::default());
+    assert_is_flow(reader.expect("a sealed run opens").view());
+}

@@ -1,0 +1,147 @@
+//! Reads of a live run while its writer waits for the disk: they return, whatever is being flushed.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use eventstore::backend::{Direction, EventReader};
+use eventstore::store::{OpenOptions, open_run};
+use eventstore::writer::Run;
+
+use super::record::{Call, calls};
+use super::{RUN, trace};
+use crate::common::flow::with_drafts;
+use crate::common::process::{say, told};
+use crate::common::sample;
+use crate::common::temporary::TemporaryFolder;
+
+/// How long each flush is made to last.
+const FLUSH: Duration = Duration::from_millis(300);
+/// How long a read may take then; most of it for a machine that has more to do than cores.
+const READ_MAX: Duration = Duration::from_millis(150);
+const SMALL_APPENDS: u64 = 3;
+/// Larger than what is free in the file, so that it grows.
+const LARGE_BYTES: usize = 3 << 20;
+
+/// Role: reads in a loop while another thread appends; says how long the longest read took.
+pub(super) fn read_during_flushes() {
+    let options = OpenOptions { halt_after_ns: u64::MAX, ..OpenOptions::default() };
+    let base = told("ES_BASE");
+    let run = open_run(Path::new(&base), &sample::full_manifest(RUN), options).expect("a new run");
+    append(&run, 100, 0);
+    say("open");
+    let is_done = AtomicBool::new(false);
+    let flaw = told("ES_FLAW");
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..SMALL_APPENDS {
+                append(&run, 20, 0);
+            }
+            append(&run, 1, LARGE_BYTES);
+            append(&run, 1, LARGE_BYTES);
+            is_done.store(true, Ordering::Release);
+        });
+        let (mut longest, mut reads) = (Duration::ZERO, 0);
+        let mut timed = |read: &dyn Fn()| {
+            let started = Instant::now();
+            read();
+            longest = longest.max(started.elapsed());
+            reads += 1;
+        };
+        while !is_done.load(Ordering::Acquire) {
+            // Each time a new view, as a reader that has just been opened has it.
+            let view = run.view();
+            read_all_ways(&*view, &mut timed);
+            if flaw == "flush" {
+                timed(&|| run.flush(u64::MAX).expect("durable"));
+            }
+        }
+        say(&format!("reads {reads}"));
+        say(&format!("longest-us {}", longest.as_micros()));
+    });
+    // Closing it in order would only add to the time that this takes.
+    std::mem::forget(run);
+}
+
+fn append(run: &Run, count: u64, payload_bytes: usize) {
+    let next_seq = run.state().last_claimed_seq + 1;
+    let mut items: Vec<_> = (next_seq..next_seq + count).map(sample::keyed).collect();
+    if payload_bytes > 0 {
+        items[0].entry.payload = vec![7; payload_bytes];
+    }
+    with_drafts(&items, |drafts| run.append_batch(drafts, 0)).expect("an append");
+}
+
+fn read_all_ways(view: &dyn EventReader, timed: &mut impl FnMut(&dyn Fn())) {
+    let last_seq = view.high_watermark();
+    timed(&|| assert_eq!(view.scan_seq(last_seq).expect("a get").expect("there").seq, last_seq));
+    timed(&|| assert!(view.scan_seq(1).expect("a get").is_some()));
+    let key = &sample::keyed(5).keys[0];
+    timed(&|| assert!(view.lookup(key.kind, &key.key).expect("a lookup").is_some()));
+    timed(&|| assert_eq!(view.scan_range(1, 100, Direction::Backward).expect("rows").len(), 100));
+    timed(&|| {
+        let mut keys = 0;
+        view.visit_index(key.kind, None, &mut |_, _| {
+            keys += 1;
+            ControlFlow::Continue(())
+        })
+        .expect("an index");
+        assert!(keys > 10);
+    });
+    timed(&|| assert!(view.first_seq_at(sample::START_TS).expect("a time").is_some()));
+    timed(&|| assert!(view.latest_snapshot_anchor().expect("no anchor").is_none()));
+}
+
+struct Seen {
+    longest: Duration,
+    reads: u64,
+    /// The delayed flushes, and those of them that made a growth durable.
+    flushes: usize,
+    growths: usize,
+}
+
+fn read_beside_slow_flushes(flaw: &str) -> Option<Seen> {
+    let folder = TemporaryFolder::new("live-reads");
+    // strace counts for each thread: the opening thread makes fewer than so many.
+    let inject = format!("inject=fdatasync:delay_enter={}:when=7+", FLUSH.as_micros());
+    let told = [("ES_FLAW", flaw)];
+    let traced = trace("reads", folder.path(), &["--seccomp-bpf", "-e", &inject], &told)?;
+    let finished = traced.finished.expect_success();
+    let calls = calls(&traced.record);
+    let open = calls.iter().find(|call| call.said() == Some("open")).expect("it opened").ended;
+    let end = calls.iter().find(|call| call.said().is_some_and(|line| line.starts_with("reads")));
+    let end = end.expect("it ended").began;
+    let writes: Vec<&Call> = calls
+        .iter()
+        .filter(|call| call.began > open && call.ended < end && call.is_for_run_file())
+        .collect();
+    let is_flush = |call: &&&Call| call.name == "fdatasync" && call.was_injected();
+    let is_growth = |pair: &&[&Call]| pair[0].name == "fallocate" && is_flush(&&pair[1]);
+    Some(Seen {
+        longest: Duration::from_micros(finished.last_number("longest-us").expect("said")),
+        reads: finished.last_number("reads").expect("said"),
+        flushes: writes.iter().filter(is_flush).count(),
+        growths: writes.windows(2).filter(is_growth).count(),
+    })
+}
+
+#[test]
+fn reads_return_while_a_flush_is_delayed() {
+    let Some(seen) = read_beside_slow_flushes("none") else { return };
+    eprintln!(
+        "{} reads beside {} flushes of {FLUSH:?}, {} of them of a growth: the longest took {:?}",
+        seen.reads, seen.flushes, seen.growths, seen.longest
+    );
+    assert!(seen.longest < READ_MAX, "{:?}", seen.longest);
+    assert!(seen.flushes >= 4 && seen.growths >= 1, "{} {}", seen.flushes, seen.growths);
+    assert!(seen.reads > 100, "{} reads", seen.reads);
+}
+
+/// A read that did wait for a flush would be noticed.
+#[test]
+fn a_read_that_waits_for_a_flush_is_noticed() {
+    let Some(seen) = read_beside_slow_flushes("flush") else { return };
+    assert!(seen.longest > READ_MAX, "{:?}", seen.longest);
+}
