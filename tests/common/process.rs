@@ -12,6 +12,7 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 const ROLE: &str = "ES_ROLE";
 
 /// Runs `$play` with the name of the role, when this process was started in one.
+#[allow(unused_macros)]
 macro_rules! child_roles {
     ($play:path) => {
         #[used]
@@ -24,6 +25,7 @@ macro_rules! child_roles {
         };
     };
 }
+#[allow(unused_imports)]
 pub(crate) use child_roles;
 
 /// For [`child_roles`] alone.
@@ -81,11 +83,13 @@ pub struct Running {
 
 impl Running {
     pub fn start(mut command: Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the test binary starts again");
+        command.stdin(Stdio::null());
+        Self::start_with_input(command)
+    }
+
+    /// The same, its input as the command has it.
+    pub fn start_with_input(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
         let lines = BufReader::new(child.stdout.take().expect("piped"));
         Self { child, lines }
     }
@@ -97,12 +101,12 @@ impl Running {
         (count > 0).then(|| line.trim_end().to_owned())
     }
 
-    /// Reads until this line; panics when it never comes.
-    pub fn wait_for(&mut self, expected: &str) {
+    /// Reads until this line, answers those before it; panics when it never comes.
+    pub fn wait_for(&mut self, expected: &str) -> Vec<String> {
         let mut seen = Vec::new();
         while let Some(line) = self.line() {
             if line == expected {
-                return;
+                return seen;
             }
             seen.push(line);
         }

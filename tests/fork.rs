@@ -1,0 +1,143 @@
+//! A host that forks: the child can neither use, nor harm, nor hold what its parent opened.
+//!
+//! The host is a C program over the shared library (`fork/host.c`), as in life: no Rust code in
+//! it knows of the fork. A third process tells who holds the locks.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use common::process::{Finished, Running};
+use common::temporary::TemporaryFolder;
+use common::{c_program, shared};
+
+/// The compiled host and a base for its runs; `None`, and said so, without a compiler.
+struct Host {
+    program: PathBuf,
+    folder: TemporaryFolder,
+}
+
+impl Host {
+    fn build(test: &str) -> Option<Self> {
+        if !c_program::has_tool("gcc") {
+            shared::not_run_without_tool(test, "there is no C compiler");
+            return None;
+        }
+        let folder = TemporaryFolder::new("fork");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fork/host.c");
+        let program = c_program::build(&source, "c11", folder.path(), &[]);
+        Some(Self { program, folder })
+    }
+
+    fn base(&self) -> PathBuf {
+        self.folder.path().join("base")
+    }
+
+    fn command(&self, way: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg(way).arg(self.base());
+        command
+    }
+
+    fn third_process(&self) -> Finished {
+        Finished::of(self.command("third")).expect_success()
+    }
+
+    fn file_bytes(&self) -> Vec<u8> {
+        fs::read(self.base().join("trader-007/run.redb")).expect("the run's file")
+    }
+}
+
+/// The functions of the header that take a handle which somebody else made.
+fn calls_on_handles() -> BTreeSet<String> {
+    let header = fs::read_to_string(c_program::include_folder().join("eventstore.h"));
+    let header = header.expect("the header");
+    let declarations = header.split(';').filter_map(|text| text.rsplit_once("es_status es_"));
+    let on_handles = declarations.filter_map(|(_, declaration)| {
+        let (name, parameters) = declaration.split_once('(')?;
+        let first = parameters.split(',').next()?.trim();
+        let is_handle = ["struct es_run *run", "struct es_reader *reader"].contains(&first);
+        is_handle.then(|| format!("es_{name}"))
+    });
+    on_handles.collect()
+}
+
+#[test]
+fn every_call_of_a_child_answers_used_after_fork() {
+    let Some(host) = Host::build("fork calls") else { return };
+    let finished = Finished::of(host.command("calls")).expect_success();
+    let mut called = BTreeSet::new();
+    for line in &finished.lines {
+        if let Some(call) = line.strip_prefix("call ") {
+            let (name, answer) = call.split_once(' ').expect("a name and an answer");
+            assert_eq!(answer, "ES_ERR_USED_AFTER_FORK", "{name}");
+            called.insert(name.to_owned());
+        }
+    }
+    assert_eq!(called, calls_on_handles(), "each function that takes a handle is called");
+    assert!(called.len() > 20, "{called:?}");
+    assert_eq!(finished.last("own"), Some(""), "a child may open runs of its own");
+    // The parent appended ten before and ten after, and `RunEnded` follows.
+    assert_eq!(finished.said("closed"), "1 21");
+}
+
+/// Whatever way a child goes, with `exit` and the library's own destructors too, the parent's file
+/// and locks stay as they were.
+#[test]
+fn children_that_leave_harm_nothing() {
+    let Some(host) = Host::build("fork leave") else { return };
+    let mut command = host.command("leave");
+    command.stdin(Stdio::piped());
+    let mut running = Running::start_with_input(command);
+    let mut input = running.child.stdin.take().expect("piped");
+    running.wait_for("ready");
+    let before = host.file_bytes();
+    input.write_all(b"\n").expect("the host reads");
+    let listed = running.wait_for("left");
+    assert!(listed.len() >= 3, "a started program has its own descriptors: {listed:?}");
+    let inherited = listed.iter().find(|line| line.contains("trader-007"));
+    assert_eq!(inherited, None, "no descriptor of the store is inherited");
+    assert!(before == host.file_bytes(), "no child wrote");
+    let third = host.third_process();
+    assert_eq!(third.said("open"), "ES_ERR_LOCKED", "no child gave up the parent's lock");
+    assert_eq!(third.said("crashed"), "ES_ERR_LOCKED");
+    assert!(before == host.file_bytes(), "nobody wrote");
+    input.write_all(b"\n").expect("the host reads");
+    assert_eq!(running.finish().expect_success().said("closed"), "1 21");
+}
+
+#[test]
+fn a_living_parent_keeps_others_out_and_a_dead_one_does_not() {
+    let Some(host) = Host::build("fork stay") else { return };
+    let mut running = Running::start(host.command("stay"));
+    let child = running.line().expect("a line");
+    let child: i32 = child.strip_prefix("child ").expect("the child").parse().expect("a number");
+    running.wait_for("forked");
+    let before = host.file_bytes();
+    let third = host.third_process();
+    assert_eq!(third.said("open"), "ES_ERR_LOCKED", "parent and child live");
+    running.kill();
+    running.child.wait().expect("a child of ours");
+    assert!(before == host.file_bytes(), "neither the child nor the kill wrote");
+    let third = host.third_process();
+    // SAFETY: signal 0 asks whether the process lives.
+    assert_eq!(unsafe { libc::kill(child, 0) }, 0, "the child still lives");
+    assert_eq!(third.said("open"), "ES_ERR_CRASHED_PREDECESSOR", "the dead parent's lock is gone");
+    assert_eq!(third.said("crashed"), "ES_OK");
+    assert_eq!(third.said("sealed"), "ES_OK 10");
+    // SAFETY: a process that this test's host started, still alive.
+    unsafe { libc::kill(child, libc::SIGKILL) };
+}
+
+#[test]
+fn forks_amid_submits_reads_and_commits_hang_nobody() {
+    let Some(host) = Host::build("fork storm") else { return };
+    let finished = Finished::of(host.command("storm")).expect_success();
+    let closed = finished.said("closed");
+    eprintln!("200 forks amid submits, reads and commits: closed {closed}");
+    assert!(closed.starts_with("1 "), "{closed}");
+}
