@@ -54,10 +54,6 @@ impl Ledger {
         self.ts_init_max
     }
 
-    pub(crate) fn anchor(&self) -> Option<&SnapshotAnchor> {
-        self.anchor.as_ref()
-    }
-
     pub(crate) fn is_sealed(&self) -> bool {
         self.manifest.status.is_sealed()
     }

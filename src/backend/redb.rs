@@ -11,6 +11,7 @@ mod create;
 #[doc(hidden)]
 pub mod disk;
 mod fault;
+mod footprint;
 mod os_disk;
 mod reader;
 mod recover;
@@ -184,7 +185,7 @@ impl EventStore for RedbStore {
     fn open_run(&mut self, manifest: &RunManifest) -> Result<()> {
         manifest.check_new()?;
         self.leave_sealed()?;
-        let path = PathBuf::from(&manifest.instance_id);
+        let path = self.volume.path(&manifest.instance_id);
         let folder = self.volume.make_instance(&manifest.instance_id).map_err(|error| {
             EventStoreError::from_io("opening the instance's directory", Some(&path), error)
         })?;
@@ -211,7 +212,7 @@ impl EventStore for RedbStore {
         check_id("instance_id", instance_id)?;
         check_id("run_id", run_id)?;
         self.give_up_or_leave(instance_id, run_id)?;
-        let path = PathBuf::from(instance_id);
+        let path = self.volume.path(instance_id);
         let folder = self.volume.open_instance(instance_id).map_err(|error| {
             EventStoreError::from_io("opening the instance's directory", Some(&path), error)
         })?;
@@ -266,6 +267,7 @@ impl EventStore for RedbStore {
             (status != RunStatus::Quarantined).then(|| run.ledger.digest_for(&sealed))
         };
         run.writer(&options)?.seal(&sealed, digest)?;
+        run.file.storage().trim_on_close();
         let high_watermark = sealed.high_watermark;
         run.ledger.sealed(sealed);
         run.publish(high_watermark)?;

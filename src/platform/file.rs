@@ -115,6 +115,20 @@ pub(crate) fn allocate(fd: RawFd, from: u64, to: u64) -> io::Result<()> {
     })
 }
 
+/// Gives back the space of a range, which then reads as zeros; the length stays. A file system
+/// that cannot do that keeps the range as it is.
+pub(crate) fn punch_hole(fd: RawFd, from: u64, to: u64) -> io::Result<()> {
+    const MODE: libc::c_int = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    let (offset, count) = (to_offset(from)?, to_offset(to - from)?);
+    // SAFETY: no pointers.
+    match retry(|| unsafe { libc::fallocate(fd, MODE, offset, count) }) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS)) => {
+            Ok(())
+        }
+        other => other.map(drop),
+    }
+}
+
 fn write_zeros(fd: RawFd, mut from: u64, to: u64) -> io::Result<()> {
     let zeros = vec![0; ZEROS_BYTES];
     while from < to {

@@ -136,6 +136,8 @@ pub struct Knobs {
     /// Flushes and resizes under way at this moment.
     pub syncing: AtomicU64,
     pub extends: AtomicU64,
+    /// Given back as never written.
+    pub freed_bytes: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -245,6 +247,10 @@ impl Volume for MemoryVolume {
 
     fn open_instance(&self, _instance_id: &str) -> io::Result<Arc<dyn Folder>> {
         Ok(Arc::new(self.clone()))
+    }
+
+    fn path(&self, instance_id: &str) -> PathBuf {
+        PathBuf::from("/memory").join(instance_id)
     }
 }
 
@@ -378,6 +384,15 @@ impl Disk for MemoryDisk {
         assert_eq!(from, self.len()?, "growth starts at the end");
         self.volume.knobs.extends.fetch_add(1, Ordering::Relaxed);
         self.set_len(to)
+    }
+
+    fn free_zeros(&self, from: u64, to: u64) -> io::Result<()> {
+        let state = self.volume.lock();
+        let mut bytes = vec![1; (to - from) as usize];
+        state.files[self.file].read(from, &mut bytes);
+        assert!(bytes.iter().all(|byte| *byte == 0), "{from} to {to} are not zero");
+        self.volume.knobs.freed_bytes.fetch_add(to - from, Ordering::Relaxed);
+        Ok(())
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {

@@ -10,6 +10,7 @@ use eventstore::index::{IndexKind, KeyList};
 use eventstore::manifest::RunStatus;
 
 use super::common::sample;
+use super::common::temporary::TemporaryFolder;
 use super::disk::MemoryVolume;
 use super::{CACHE_BYTES, FILE, RUN};
 
@@ -62,6 +63,30 @@ fn reads(volume: &MemoryVolume, entries: u64) -> (u64, u64) {
     assert_eq!(reader.lookup(IndexKind::CLIENT_ORDER_ID, "none").unwrap(), None);
     assert_eq!(reader.recorded_keys(middle).unwrap(), Some(vec![]));
     (opening, reads.load(Ordering::SeqCst))
+}
+
+/// Space taken ahead of what was written, the reserve's included, goes back when a sealed run is
+/// closed; a run that is left running keeps its reserve.
+#[test]
+fn sealed_run_gives_back_what_it_never_wrote() {
+    use std::os::unix::fs::MetadataExt;
+
+    let folder = TemporaryFolder::new("space");
+    let allocated = |run_id: &str, is_sealed: bool| {
+        let mut store = RedbStore::new(folder.path(), RedbOptions::default());
+        store.open_run(&sample::full_manifest(run_id)).unwrap();
+        sample::append(&mut store, &sample::run_of(10)).unwrap();
+        if is_sealed {
+            store.seal(RunStatus::Ended).unwrap();
+        }
+        store.close().unwrap();
+        let path = store.run_path().unwrap();
+        std::fs::metadata(path).unwrap().blocks() * 512
+    };
+    let (running, sealed) = (allocated("running", false), allocated("sealed", true));
+    println!("10 entries: {running} bytes while running, {sealed} once sealed");
+    assert!(running > 1 << 20, "{running} bytes hold no reserve of 1 MiB");
+    assert!(sealed < 512 << 10, "{sealed} bytes for 10 entries");
 }
 
 /// A run a thousand times as long costs as many reads to open, but for the depth of its trees.

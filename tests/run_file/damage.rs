@@ -38,6 +38,19 @@ fn answers(reader: &dyn EventReader) -> Result<Vec<String>> {
     Ok(all)
 }
 
+/// The bytes to flip: many of each page, few of those that hold nothing but zeros.
+fn places(content: &Content) -> Vec<usize> {
+    let mut places = Vec::new();
+    let mut page = [0; 4096];
+    for at in (0..content.len()).step_by(page.len()) {
+        content.read(at, &mut page);
+        let step = if page.iter().all(|byte| *byte == 0) { 2048 } else { STRIDE };
+        places
+            .extend((at as usize % 7..page.len()).step_by(step).map(|inside| at as usize + inside));
+    }
+    places
+}
+
 fn sealed_volume() -> MemoryVolume {
     let volume = MemoryVolume::default();
     let mut store = run_on(&volume, &sample::run_of(ENTRIES));
@@ -66,7 +79,7 @@ fn checked_open_never_answers_wrong() {
     let expected = answers(&*open(&volume, true).unwrap()).unwrap();
     let content = volume.content(FILE).unwrap();
     let (mut refused, mut same) = (0, 0);
-    for at in (0..content.len() as usize).step_by(STRIDE) {
+    for at in places(&content) {
         match open(&flipped(&content, at), true).and_then(|reader| answers(&*reader)) {
             Ok(found) => {
                 assert_eq!(found, expected, "byte {at}");
@@ -85,7 +98,7 @@ fn unchecked_open_never_panics_and_never_shows_a_wrong_entry() {
     let volume = sealed_volume();
     let content = volume.content(FILE).unwrap();
     let (mut good_rows, mut errors) = (0_u64, 0);
-    for at in (0..content.len() as usize).step_by(STRIDE) {
+    for at in places(&content) {
         let Ok(reader) = open(&flipped(&content, at), false) else {
             errors += 1;
             continue;
@@ -112,31 +125,24 @@ fn damaged_crashed_run_is_whole_or_refused_untouched() {
     store.abandon();
     let content = volume.content(FILE).unwrap();
     let (mut refused, mut same) = (0, 0);
-    // The reserve's pages are zeros and the free ones hold nothing: walk those in larger steps.
-    let mut page = [0; 4096];
-    for at in (0..content.len()).step_by(4096) {
-        content.read(at, &mut page);
-        let is_blank = page.iter().all(|byte| *byte == 0);
-        let step = if is_blank { 2048 } else { STRIDE };
-        for inside in (at as usize % 7..4096).step_by(step) {
-            let damaged = flipped(&content, at as usize + inside);
-            let before = damaged.content(FILE).unwrap();
-            let mut store = store_on(&damaged);
-            let loaded = store.load_crashed(INSTANCE, RUN);
-            match loaded.and_then(|()| answers(&*store.reader().unwrap())) {
-                Ok(found) => {
-                    assert_eq!(found, expected, "byte {}", at as usize + inside);
-                    same += 1;
-                }
-                Err(error) => {
-                    let is_known = matches!(
-                        error,
-                        EventStoreError::Corrupted(_) | EventStoreError::UnsupportedFormat { .. }
-                    );
-                    assert!(is_known, "byte {}: {error}", at as usize + inside);
-                    assert!(damaged.content(FILE).unwrap().to_vec() == before.to_vec());
-                    refused += 1;
-                }
+    for at in places(&content) {
+        let damaged = flipped(&content, at);
+        let before = damaged.content(FILE).unwrap();
+        let mut store = store_on(&damaged);
+        let loaded = store.load_crashed(INSTANCE, RUN);
+        match loaded.and_then(|()| answers(&*store.reader().unwrap())) {
+            Ok(found) => {
+                assert_eq!(found, expected, "byte {at}");
+                same += 1;
+            }
+            Err(error) => {
+                let is_known = matches!(
+                    error,
+                    EventStoreError::Corrupted(_) | EventStoreError::UnsupportedFormat { .. }
+                );
+                assert!(is_known, "byte {at}: {error}");
+                assert!(damaged.content(FILE).unwrap().to_vec() == before.to_vec());
+                refused += 1;
             }
         }
     }

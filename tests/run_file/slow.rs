@@ -99,9 +99,11 @@ fn failure_of_the_closing_writes_is_reported() {
     let volume = MemoryVolume::default();
     let mut store = run_on(&volume, &sample::run_of(100));
     store.seal(RunStatus::Ended).unwrap();
+    let reader = store.reader().unwrap();
     volume.knobs.fail_errno.store(libc::ENOSPC as u64, Ordering::SeqCst);
     let error = store.close().unwrap_err();
     assert!(matches!(error, EventStoreError::Disk(_)), "{error}");
+    assert_rows(&*reader, 100);
     volume.knobs.fail_errno.store(0, Ordering::SeqCst);
     drop(store);
     let unclean = open_sealed_on(volume.disk(FILE), FILE.as_ref(), CACHE_BYTES, false);

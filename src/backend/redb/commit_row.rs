@@ -28,7 +28,7 @@ const ROW_BYTES_MAX: usize = 1 << 20;
 pub(super) struct CommitRow<'a> {
     pub(super) first_seq: u64,
     pub(super) last_seq: u64,
-    pub(super) ts_init_min: u64,
+    ts_init_min: u64,
     pub(super) ts_init_max: u64,
     pub(super) run_ts_init_max: u64,
     bytes: &'a [u8],
@@ -51,8 +51,12 @@ impl<'a> CommitRow<'a> {
         };
         let entries = usize::try_from(last_seq.checked_sub(row.first_seq)?).ok()?.checked_add(1)?;
         let lists_start = entries.checked_mul(OFFSET_BYTES)?.checked_add(HEADER_BYTES)?;
-        let is_whole =
-            row.first_seq > 0 && lists_start <= bytes.len() && row.start_of(0) == Some(lists_start);
+        let is_ordered =
+            row.ts_init_min <= row.ts_init_max && row.ts_init_max <= row.run_ts_init_max;
+        let is_whole = is_ordered
+            && row.first_seq > 0
+            && lists_start <= bytes.len()
+            && row.start_of(0) == Some(lists_start);
         is_whole.then_some(row)
     }
 

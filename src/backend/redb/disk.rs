@@ -38,6 +38,8 @@ pub trait Disk: Debug + Send + Sync + 'static {
     fn write(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()>;
     /// Extends the file from `from` to `to` with zeros that have real space.
     fn extend(&self, from: u64, to: u64) -> io::Result<()>;
+    /// Gives back the space of bytes that are zero, and stay so; nothing where this cannot be done.
+    fn free_zeros(&self, from: u64, to: u64) -> io::Result<()>;
     /// Cuts the file at `len`.
     fn truncate(&self, len: u64) -> io::Result<()>;
     /// Returns once everything written is on stable storage.
@@ -90,4 +92,6 @@ pub trait Volume: Debug + Send + Sync + 'static {
     fn make_instance(&self, instance_id: &str) -> io::Result<Arc<dyn Folder>>;
     /// Opens an instance's directory that exists.
     fn open_instance(&self, instance_id: &str) -> io::Result<Arc<dyn Folder>>;
+    /// Where an instance's directory lies, for messages.
+    fn path(&self, instance_id: &str) -> PathBuf;
 }

@@ -24,10 +24,10 @@ pub(super) struct OsDisk {
 impl OsDisk {
     /// Opens a file by the host's path.
     pub(super) fn open(path: &Path, purpose: Purpose) -> io::Result<Arc<dyn Disk>> {
-        Ok(Self::new(directory::open_path(path, access(purpose))?))
+        Ok(Self::on(directory::open_path(path, access(purpose))?))
     }
 
-    fn new(descriptor: Descriptor) -> Arc<dyn Disk> {
+    fn on(descriptor: Descriptor) -> Arc<dyn Disk> {
         let locks = descriptor
             .wrap(|file| FileBackend::new(file).expect("redb 4 takes any file, without a call"));
         Arc::new(Self { locks })
@@ -64,6 +64,10 @@ impl Disk for OsDisk {
 
     fn extend(&self, from: u64, to: u64) -> io::Result<()> {
         file::allocate(self.locks.raw(), from, to)
+    }
+
+    fn free_zeros(&self, from: u64, to: u64) -> io::Result<()> {
+        file::punch_hole(self.locks.raw(), from, to)
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
@@ -114,11 +118,11 @@ struct OsFolder(Directory);
 
 impl Folder for OsFolder {
     fn open(&self, name: &str, purpose: Purpose) -> io::Result<Arc<dyn Disk>> {
-        Ok(OsDisk::new(self.0.open_file(name, access(purpose))?))
+        Ok(OsDisk::on(self.0.open_file(name, access(purpose))?))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn Disk>> {
-        Ok(OsDisk::new(self.0.open_file(name, Access::New)?))
+        Ok(OsDisk::on(self.0.open_file(name, Access::New)?))
     }
 
     fn contains(&self, name: &str) -> io::Result<bool> {
@@ -161,5 +165,9 @@ impl Volume for OsVolume {
 
     fn open_instance(&self, instance_id: &str) -> io::Result<Arc<dyn Folder>> {
         Ok(Arc::new(OsFolder(Directory::open_base(&self.base)?.open_child(instance_id)?)))
+    }
+
+    fn path(&self, instance_id: &str) -> PathBuf {
+        self.base.join(instance_id)
     }
 }

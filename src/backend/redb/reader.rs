@@ -8,8 +8,6 @@ use std::ops::{Bound, ControlFlow};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use redb::ReadableTable;
-
 use super::fault::At;
 use super::run_file::RunFile;
 use super::scan;
@@ -42,26 +40,31 @@ impl RedbReader {
         }
     }
 
-    /// The first entry at or after `ts_init`, by halving over the commits; `None` also where the
-    /// file lacks commit rows, then with `false`.
+    /// The first entry at or after `ts_init`, by halving over the commits; `false` where the file
+    /// lacks commit rows, or has ones that contradict each other.
     fn first_by_commits(&self, found: &Snapshot, ts_init: u64) -> Result<(bool, Option<u64>)> {
         let (mut low, mut high) = (1, found.high_watermark());
         let mut candidate = None;
         while low <= high {
             let middle = low + (high - low) / 2;
             let bounds = found.with_commit_row(middle, self.path(), |row| {
-                Ok((row.first_seq, row.last_seq, row.run_ts_init_max))
+                Ok(((row.first_seq, row.last_seq), row.ts_init_max, row.run_ts_init_max))
             })?;
-            let Some((first_seq, last_seq, run_max)) = bounds else { return Ok((false, None)) };
+            let Some((range, own_max, run_max)) = bounds else { return Ok((false, None)) };
+            let (first_seq, last_seq) = range;
             if run_max >= ts_init {
-                candidate = Some((first_seq, last_seq));
+                candidate = Some((range, own_max));
                 high = first_seq - 1;
             } else {
-                low = last_seq + 1;
+                // The largest number there is has no row after it.
+                let Some(next) = last_seq.checked_add(1) else { break };
+                low = next;
             }
         }
         match candidate {
-            Some(range) => Ok((true, self.first_by_scan(found, ts_init, range)?)),
+            // The run reached that time in this very commit, or the rows are not to be trusted.
+            Some((_, own_max)) if own_max < ts_init => Ok((false, None)),
+            Some((range, _)) => Ok((true, self.first_by_scan(found, ts_init, range)?)),
             None => Ok((true, None)),
         }
     }
@@ -136,7 +139,9 @@ impl EventReader for RedbReader {
             let start = after.map_or(Bound::Unbounded, Bound::Excluded);
             for row in table.range::<&str>((start, Bound::Unbounded)).at(self.path())? {
                 let (key, seq) = row.at(self.path())?;
-                if visits.call(|| visit(key.value(), seq.value())).is_break() {
+                // Read before the caller's code runs: a panic over a damaged key is redb's.
+                let (key, seq) = (key.value(), seq.value());
+                if visits.call(|| visit(key, seq)).is_break() {
                     break;
                 }
             }

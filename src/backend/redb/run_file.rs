@@ -95,7 +95,26 @@ impl RunFile {
     fn reopen(&self) -> Result<Snapshot> {
         let failed = |error| EventStoreError::from_io("reading", Some(&self.path), error);
         let disk = self.storage.disk().map_err(failed)?;
-        open_read_only(disk, Mode::Unlocked, &self.path, self.cache_bytes).map(|(found, _)| found)
+        match open_read_only(disk.clone(), Mode::Unlocked, &self.path, self.cache_bytes) {
+            Ok((snapshot, _)) => Ok(snapshot),
+            // Its closing writes failed: what they left is put right in memory.
+            Err(EventStoreError::NotSealed(_)) => self.reopen_unclean(disk),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn reopen_unclean(&self, disk: Arc<dyn Disk>) -> Result<Snapshot> {
+        let failed = |error| EventStoreError::from_io("reading", Some(&self.path), error);
+        let storage = StorageFile::new(disk, Mode::Unlocked).map_err(failed)?;
+        guarded(&self.path, &mut false, || {
+            let mut builder = Builder::new();
+            builder.set_cache_size(self.cache_bytes);
+            let database = builder.create_with_backend(storage).at(&self.path)?;
+            let snapshot = Snapshot::examine(database.begin_read().at(&self.path)?, &self.path);
+            // Dropped, it would end the snapshot. It can neither write nor hold a lock.
+            std::mem::forget(database);
+            snapshot
+        })
     }
 
     /// Reads the current commit; a panic of redb breaks the view for good.

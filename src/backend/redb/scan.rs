@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use redb::{AccessGuard, Range, ReadableTable};
+use redb::{AccessGuard, Range};
 
 use super::commit_row::CommitRow;
 use super::fault::{At, corrupted, undecodable};

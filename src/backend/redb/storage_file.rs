@@ -21,6 +21,7 @@ use parking_lot::{Mutex, RwLock};
 use redb::{BackendError, StorageBackend};
 
 use super::disk::{Disk, LockMode};
+use super::footprint::Footprint;
 use super::segments::{Segment, Segments};
 
 /// Gathered bytes beyond this are written out without a flush.
@@ -90,6 +91,9 @@ struct Shared {
     /// Up to here the disk's bytes count; beyond, what is not in memory is zero.
     disk_len: AtomicU64,
     gathered: Mutex<Gathered>,
+    footprint: Mutex<Footprint>,
+    /// Give back what was never written when redb closes the file.
+    trims: AtomicBool,
     /// Held over writes and resizes; never taken by a read.
     writing: Mutex<()>,
     /// Something was written or resized since the last flush.
@@ -125,6 +129,8 @@ impl StorageFile {
             len: AtomicU64::new(len),
             disk_len: AtomicU64::new(len),
             gathered: Mutex::default(),
+            footprint: Mutex::new(Footprint::new(len)),
+            trims: AtomicBool::new(false),
             writing: Mutex::new(()),
             unsynced: AtomicBool::new(false),
             diverted: AtomicBool::new(mode != Mode::Write),
@@ -150,6 +156,25 @@ impl StorageFile {
             None => Ok(()),
             Some(Failure { errno: Some(errno), .. }) => Err(io::Error::from_raw_os_error(*errno)),
             Some(Failure { kind, text, .. }) => Err(io::Error::new(*kind, text.clone())),
+        }
+    }
+
+    /// The run is sealed: space that was taken ahead is given back when redb closes the file.
+    pub(super) fn trim_on_close(&self) {
+        self.shared.trims.store(true, Ordering::Release);
+    }
+
+    fn trim(&self) {
+        if !self.shared.trims.load(Ordering::Acquire) || self.is_diverted() {
+            return;
+        }
+        let unwritten =
+            self.shared.footprint.lock().unwritten(self.shared.len.load(Ordering::Acquire));
+        for range in unwritten {
+            // Only space is at stake, and the next range would be refused as well.
+            if self.disk().and_then(|disk| disk.free_zeros(range.start, range.end)).is_err() {
+                return;
+            }
         }
     }
 
@@ -222,6 +247,7 @@ impl StorageFile {
         });
         if len < old_len {
             self.shared.gathered.lock().fresh.truncate(len);
+            self.shared.footprint.lock().truncate(len);
             self.shared.disk_len.fetch_min(len, Ordering::AcqRel);
         } else if !self.is_diverted() {
             self.shared.disk_len.store(len, Ordering::Release);
@@ -302,6 +328,10 @@ impl StorageBackend for StorageFile {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let data = match self.shared.footprint.lock().write(offset, data) {
+            0 => return Ok(()),
+            needed => &data[..needed],
+        };
         let is_full = {
             let mut gathered = self.shared.gathered.lock();
             gathered.fresh.write(offset, data);
@@ -315,6 +345,8 @@ impl StorageBackend for StorageFile {
     }
 
     fn close(&self) -> io::Result<()> {
+        // While the locks are held: nobody else has written to what was never written.
+        self.trim();
         if self.shared.takes_locks { self.disk()?.unlock_all() } else { Ok(()) }
     }
 
