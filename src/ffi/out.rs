@@ -229,7 +229,8 @@ impl Arena {
         if start.is_null() && cap > 0 {
             return Err(Refusal::null(field));
         }
-        let cap = if planted("arena_overflow") { cap + 64 } else { cap };
+        let overstated = planted("arena_overflow") && !start.is_null();
+        let cap = if overstated { cap + 64 } else { cap };
         Ok(Self { start: start.cast(), cap: cap.min(isize::MAX as usize), used: 0 })
     }
 

@@ -685,8 +685,8 @@ static void scanning(void) {
     REFUSED(ES_ERR_UNSUPPORTED_FIELD, "request.reserved",
             SCAN(&request, sizeof(es_entry), 4, out.arena, 1024));
     request.reserved[0] = 0;
-    REFUSED(ES_ERR_BUFFER_TOO_SMALL, "arena", SCAN(&request, sizeof(es_entry), 4, NULL, 0));
     REFUSED(ES_ERR_BUFFER_TOO_SMALL, "arena", SCAN(&request, sizeof(es_entry), 4, out.arena, 20));
+    REFUSED(ES_ERR_BUFFER_TOO_SMALL, "arena", SCAN(&request, sizeof(es_entry), 4, NULL, 0));
     {
         /* An arena of the heap that is one byte too small, so that a write beyond it is seen. */
         size_t required = (size_t)err.required;
