@@ -115,8 +115,9 @@ impl EntryBuffer {
         let keys_bytes: usize = draft.keys.iter().map(|key| 4 + key.key.len()).sum();
         let texts_bytes = draft.topic.len() + draft.payload_type.len() + draft.payload.len();
         self.bytes.clear();
+        // In exact steps: doubled for one more byte, a full queue would hold twice its drafts.
         self.bytes
-            .try_reserve(texts_bytes + keys_bytes)
+            .try_reserve_exact((texts_bytes + keys_bytes).next_multiple_of(GROWTH_STEP_BYTES))
             .map_err(|_| EventStoreError::OutOfMemory)?;
         for part in [draft.topic, draft.payload_type, draft.payload] {
             self.bytes.extend_from_slice(part);
@@ -240,6 +241,8 @@ pub(super) struct Pool {
     bytes_max: u64,
 }
 
+/// Buffers grow to a multiple of this.
+const GROWTH_STEP_BYTES: usize = 64;
 /// What a prefaulted buffer can hold without growing.
 const PREFAULT_BYTES: usize = 512;
 
