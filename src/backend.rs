@@ -8,6 +8,7 @@
 pub(crate) mod ledger;
 pub mod memory;
 pub mod redb;
+pub(crate) mod run_format;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

@@ -24,6 +24,8 @@ pub struct Fault {
     pub errno: Option<i32>,
     /// The file or directory concerned.
     pub path: Option<PathBuf>,
+    /// The entry concerned, where the damage is that entry's alone.
+    pub seq: Option<u64>,
     /// The error underneath, kept for programs that log chains of causes.
     pub source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -36,6 +38,7 @@ impl Fault {
             kind: io::ErrorKind::Other,
             errno: None,
             path: None,
+            seq: None,
             source: None,
         }
     }
@@ -47,6 +50,7 @@ impl Fault {
             kind: error.kind(),
             errno: error.raw_os_error(),
             path: path.map(Path::to_path_buf),
+            seq: None,
             source: Some(Arc::new(error)),
         }
     }
@@ -55,6 +59,13 @@ impl Fault {
     #[must_use]
     pub fn at(mut self, path: &Path) -> Self {
         self.path = Some(path.to_path_buf());
+        self
+    }
+
+    /// The same fault with the entry whose bytes are at fault.
+    #[must_use]
+    pub fn of_entry(mut self, seq: u64) -> Self {
+        self.seq = Some(seq);
         self
     }
 
@@ -203,6 +214,15 @@ impl EventStoreError {
             }
             other => other,
         }
+    }
+
+    /// The same error, naming the entry that alone it concerns.
+    #[must_use]
+    pub(crate) fn of_entry(mut self, seq: u64) -> Self {
+        if let Self::Corrupted(fault) = &mut self {
+            fault.seq = Some(seq);
+        }
+        self
     }
 
     /// A failure of the backend that no other variant names.

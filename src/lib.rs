@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 pub mod backend;
+pub mod catalogue;
 pub mod codec;
 pub mod digest;
 pub mod entry;
@@ -14,7 +15,9 @@ pub mod limits;
 pub mod manifest;
 mod planted;
 mod platform;
+pub mod progress;
 pub mod reader;
 pub mod snapshot;
 pub mod store;
+pub mod verifier;
 pub mod writer;

@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::backend::EventStore;
 use crate::backend::memory::MemoryStore;
 use crate::backend::redb::{self, RedbOptions, RedbStore};
+use crate::backend::run_format::{FoundRun, RunFormat};
 use crate::error::{EventStoreError, Result};
 use crate::limits::BATCH_ENTRIES_MAX;
 use crate::manifest::{RunManifest, check_id};
@@ -187,6 +188,19 @@ pub fn open_crashed_run(
     store.load_crashed(instance_id, run_id)?;
     let path = store.run_path();
     Reader::crashed(Box::new(store), path, lock)
+}
+
+/// Every backend that keeps runs in files, for operations over all of them.
+pub(crate) fn run_formats(base: &Path) -> [(BackendKind, Box<dyn RunFormat>); 1] {
+    [(BackendKind::Redb, Box::new(redb::RedbFiles::new(base)))]
+}
+
+/// Opens a run file by the host's path, for looking alone, and holds it.
+///
+/// # Errors
+/// `NotFound`; `Locked` while a writer has it; `Corrupted` for what does not start as a run does.
+pub(crate) fn find_run(path: &Path) -> Result<Box<dyn FoundRun>> {
+    redb::find_path(path)
 }
 
 fn checked(options: &OpenOptions) -> Result<Settings> {

@@ -7,11 +7,13 @@
 
 mod append;
 mod commit_row;
+mod commit_slots;
 mod create;
 #[doc(hidden)]
 pub mod disk;
 mod fault;
 mod footprint;
+mod found;
 mod os_disk;
 mod reader;
 mod recover;
@@ -33,6 +35,7 @@ use redb::{Database, ReadableDatabase};
 use self::append::Writer;
 use self::disk::{Disk, Purpose, Volume};
 use self::fault::{At, not_sealed};
+pub(crate) use self::found::{RedbFiles, find_path};
 use self::os_disk::{OsDisk, OsVolume};
 use self::reader::RedbReader;
 use self::reserve::Prober;

@@ -157,6 +157,51 @@ impl Directory {
         }
     }
 
+    /// Renames into another directory; `AlreadyExists` when the new name is taken there.
+    pub(crate) fn move_new(&self, from: &str, other: &Self, to: &str) -> io::Result<()> {
+        let (from_c, to_c) = (c_string(OsStr::new(from))?, c_string(OsStr::new(to))?);
+        // SAFETY: both names are NUL-terminated and outlive the call.
+        let moved = retry(|| unsafe {
+            libc::renameat2(
+                self.raw(),
+                from_c.as_ptr(),
+                other.raw(),
+                to_c.as_ptr(),
+                libc::RENAME_NOREPLACE,
+            )
+        });
+        moved.map(drop)
+    }
+
+    /// The names in this directory, sorted, without `.` and `..`. One that is not UTF-8 is no name
+    /// of the store and left out.
+    pub(crate) fn names(&self) -> io::Result<Vec<String>> {
+        // An opening of its own, because the place in the listing belongs to the opening.
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY;
+        let listing = Descriptor::open(Some(&self.descriptor), c".", flags)?;
+        let mut names = Vec::new();
+        let mut buffer = vec![0_u8; 64 << 10];
+        loop {
+            // SAFETY: `buffer` is writable for its length.
+            let count = unsafe {
+                libc::syscall(
+                    libc::SYS_getdents64,
+                    listing.raw(),
+                    buffer.as_mut_ptr(),
+                    buffer.len(),
+                )
+            };
+            match count {
+                0 => break,
+                -1 => return Err(io::Error::last_os_error()),
+                count => names.extend(entry_names(&buffer[..count as usize])),
+            }
+        }
+        names.retain(|name| name != "." && name != "..");
+        names.sort_unstable();
+        Ok(names)
+    }
+
     /// Removes a file's name.
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         let name_c = c_string(OsStr::new(name))?;
@@ -180,6 +225,22 @@ impl Directory {
     fn raw(&self) -> libc::c_int {
         self.descriptor.raw()
     }
+}
+
+/// The names in what the kernel answered: per entry 16 bytes, `u16` length of the whole entry, a
+/// byte of type, then the name up to a NUL.
+fn entry_names(mut entries: &[u8]) -> Vec<String> {
+    const LENGTH_OFFSET: usize = 16;
+    const NAME_OFFSET: usize = 19;
+    let mut names = Vec::new();
+    while let Some(&[low, high]) = entries.get(LENGTH_OFFSET..LENGTH_OFFSET + 2) {
+        let length = usize::from(u16::from_ne_bytes([low, high])).clamp(NAME_OFFSET, entries.len());
+        let (entry, rest) = entries.split_at(length);
+        let name = entry[NAME_OFFSET..].split(|&byte| byte == 0).next().unwrap_or_default();
+        names.extend(std::str::from_utf8(name).ok().map(str::to_owned));
+        entries = rest;
+    }
+    names
 }
 
 /// Opens a file by a path that the host gave, itself and not what a symbolic link points at.

@@ -36,6 +36,11 @@ pub(crate) fn check_regular(fd: RawFd) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("is {found}, expected a regular file")))
 }
 
+/// Whether the file has no name any more.
+pub(crate) fn is_unlinked(fd: RawFd) -> io::Result<bool> {
+    Ok(stat(fd)?.st_nlink == 0)
+}
+
 fn stat(fd: RawFd) -> io::Result<libc::stat> {
     let mut stat = MaybeUninit::<libc::stat>::uninit();
     let place = stat.as_mut_ptr();

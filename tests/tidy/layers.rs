@@ -11,13 +11,13 @@ struct Layer {
 }
 
 /// From the ground up. A module belongs to the layer that names the longest part of its path.
-const LAYERS: [Layer; 10] = [
+const LAYERS: [Layer; 11] = [
     Layer { name: "ground", modules: &["planted", "sync"], may_name: &[] },
     Layer {
         name: "domain",
         modules: &[
             "error", "limits", "entry", "headers", "index", "manifest", "snapshot", "codec",
-            "hash", "digest",
+            "hash", "digest", "progress",
         ],
         may_name: &["ground"],
     },
@@ -26,11 +26,7 @@ const LAYERS: [Layer; 10] = [
     Layer { name: "memory backend", modules: &["backend::memory"], may_name: BELOW_BACKENDS },
     Layer { name: "redb backend", modules: &["backend::redb"], may_name: BELOW_BACKENDS },
     Layer { name: "log backend", modules: &["backend::log"], may_name: BELOW_BACKENDS },
-    Layer {
-        name: "middle",
-        modules: &["writer", "reader", "verifier", "recovery", "retention", "catalogue"],
-        may_name: BELOW_BACKENDS,
-    },
+    Layer { name: "middle", modules: &["writer", "reader"], may_name: BELOW_BACKENDS },
     Layer {
         name: "store",
         modules: &["store"],
@@ -46,9 +42,14 @@ const LAYERS: [Layer; 10] = [
         ],
     },
     Layer {
+        name: "operations",
+        modules: &["catalogue", "verifier", "recovery", "salvage", "retention"],
+        may_name: &["ground", "domain", "platform", "contract", "middle", "store"],
+    },
+    Layer {
         name: "ffi",
         modules: &["ffi"],
-        may_name: &["ground", "domain", "platform", "contract", "middle", "store"],
+        may_name: &["ground", "domain", "platform", "contract", "middle", "store", "operations"],
     },
 ];
 

@@ -48,6 +48,10 @@ pub trait Disk: Debug + Send + Sync + 'static {
     fn forget_cached(&self) -> io::Result<()>;
     /// The bytes left on the file system, if it tells.
     fn free_bytes(&self) -> Option<u64>;
+    /// Whether the file has no name any more.
+    fn is_unlinked(&self) -> io::Result<bool> {
+        Ok(false)
+    }
 
     /// Takes a lock; `false` when somebody else holds it. Waits for it if asked to.
     fn lock(&self, range: LockRange, mode: LockMode, wait: bool) -> io::Result<bool>;

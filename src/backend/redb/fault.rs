@@ -130,6 +130,12 @@ pub(super) fn undecodable(path: &Path, what: &str, error: CodecError) -> EventSt
     EventStoreError::Corrupted(Box::new(fault))
 }
 
+/// An entry whose frame does not decode.
+pub(super) fn undecodable_entry(path: &Path, seq: u64, error: CodecError) -> EventStoreError {
+    let fault = Fault::new(format!("entry {seq}: {error}")).at(path).of_entry(seq).because(error);
+    EventStoreError::Corrupted(Box::new(fault))
+}
+
 /// Runs code that may make redb panic on a damaged file; a panic is `Corrupted`.
 ///
 /// # Errors

@@ -87,6 +87,10 @@ impl Disk for OsDisk {
         file::free_bytes(self.locks.raw()).ok()
     }
 
+    fn is_unlinked(&self) -> io::Result<bool> {
+        file::is_unlinked(self.locks.raw())
+    }
+
     fn lock(&self, range: LockRange, mode: LockMode, wait: bool) -> io::Result<bool> {
         let locks = self.locks.get();
         let (start, end) = range;

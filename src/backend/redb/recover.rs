@@ -6,12 +6,13 @@
 //! with the file. Which runs, and what status they get: `recovery`.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::{Builder, Database, ReadableDatabase, ReadableTable};
 
 use super::RedbOptions;
+use super::commit_slots;
 use super::create::{OpenFile, abandon, file_name, open_database};
 use super::disk::{Disk, Folder, Purpose};
 use super::fault::{At, guarded};
@@ -54,7 +55,18 @@ pub(super) fn load(folder: &dyn Folder, run_id: &str, options: &RedbOptions) -> 
         Ok(_) | Err(_) => {}
     }
     check_structure(disk.clone(), Mode::CopyOnWrite, &path, options.cache_bytes)?;
-    let storage = StorageFile::new(disk, Mode::Write).map_err(failed("opening the run file"))?;
+    open_in_place(disk, path, options)
+}
+
+/// Lets redb repair a file whose structure was checked, and goes on with it.
+pub(super) fn open_in_place(
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    options: &RedbOptions,
+) -> Result<Loaded> {
+    let failed = |error| EventStoreError::from_io("opening the run file", Some(&path), error);
+    let storage = StorageFile::new(disk, Mode::Write).map_err(failed)?;
+    commit_slots::prefer_newest(&storage, &path)?;
     let database = open_database(&storage, options, &path)?;
     adopt(OpenFile { path, storage, database }, options)
 }
@@ -69,6 +81,7 @@ pub(super) fn check_structure(
     debug_assert_ne!(mode, Mode::Write);
     let failed = |error| EventStoreError::from_io("reading", Some(path), error);
     let storage = StorageFile::new(disk, mode).map_err(failed)?;
+    commit_slots::prefer_newest(&storage, path)?;
     let mut is_caught = false;
     let checked = guarded(path, &mut is_caught, || {
         let database = Builder::new()

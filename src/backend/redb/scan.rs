@@ -9,7 +9,7 @@ use std::path::Path;
 use redb::{AccessGuard, Range};
 
 use super::commit_row::CommitRow;
-use super::fault::{At, corrupted, undecodable};
+use super::fault::{At, corrupted, undecodable_entry};
 use super::snapshot::{RowTable, Snapshot, parse_commit_row};
 use crate::backend::{Direction, RowVisitor};
 use crate::codec;
@@ -89,8 +89,8 @@ impl Scan<'_> {
         keys: &mut Keys<'_>,
         visit: &mut RowVisitor<'_>,
     ) -> Result<ControlFlow<()>> {
-        let entry = codec::decode_entry(frame)
-            .map_err(|error| undecodable(self.path, &format!("entry {seq}"), error))?;
+        let entry =
+            codec::decode_entry(frame).map_err(|error| undecodable_entry(self.path, seq, error))?;
         if entry.seq != seq {
             let embedded_seq = entry.seq;
             return Err(EventStoreError::SeqMismatch { table_key: seq, embedded_seq });
@@ -143,10 +143,12 @@ impl<'s> Keys<'s> {
     fn with<T>(&mut self, seq: u64, show: impl FnOnce(Option<KeyList<'_>>) -> T) -> Result<T> {
         loop {
             if let Some((last_seq, bytes)) = &self.current {
-                let row = parse_commit_row(*last_seq, bytes.value(), self.path)?;
+                let row = parse_commit_row(*last_seq, bytes.value(), self.path)
+                    .map_err(|error| error.of_entry(seq))?;
                 if row.covers(seq) {
                     let keys = row.keys(seq).ok_or_else(|| {
                         corrupted(self.path, format!("the key list of entry {seq} is damaged"))
+                            .of_entry(seq)
                     })?;
                     return Ok(show(Some(keys)));
                 }

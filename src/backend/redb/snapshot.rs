@@ -57,8 +57,14 @@ impl Snapshot {
     /// # Errors
     /// What is not a run that this version reads.
     pub(super) fn examine(transaction: ReadTransaction, path: &Path) -> Result<Self> {
-        let mut found = Self::new(transaction, 0);
-        found.check_format(path)?;
+        let found = Self::new(transaction, 0);
+        found.check_is_run(path)?;
+        found.measured(path)
+    }
+
+    /// The same commit with its high-watermark, see [`Snapshot::examine`].
+    pub(super) fn measured(self, path: &Path) -> Result<Self> {
+        let mut found = self;
         let manifest = found.manifest(path)?;
         let sealed_at = if manifest.status.is_sealed() { manifest.high_watermark } else { 0 };
         let last = |table: Option<&RowTable>| match table {
@@ -72,6 +78,13 @@ impl Snapshot {
 
     pub(super) fn high_watermark(&self) -> u64 {
         self.high_watermark
+    }
+
+    /// Refuses what is no run that this version reads, or has no manifest at all.
+    pub(super) fn check_is_run(&self, path: &Path) -> Result<()> {
+        self.check_format(path)?;
+        self.text_row(tables::MANIFEST, tables::MANIFEST_KEY, path, |_| Ok(()))?
+            .ok_or_else(|| corrupted(path, "has no manifest"))
     }
 
     fn check_format(&self, path: &Path) -> Result<()> {

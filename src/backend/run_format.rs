@@ -1,0 +1,96 @@
+//! What operations ask of a backend's run files, in whatever state these were found.
+//!
+//! A [`RunFormat`] finds the runs of one base, a [`FoundRun`] is one of them, open and locked for
+//! as long as it lives. Nothing here writes to a run but [`FoundRun::adopt`] and
+//! [`FoundRun::remove`]. Which runs are looked at, and what becomes of them: `catalogue`,
+//! `verifier`, `recovery`, `salvage`, `retention`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{EventReader, EventStore};
+use crate::error::{EventStoreError, Result};
+
+/// How a run's file is held meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// Readers may hold it too, a writer may not.
+    Shared,
+    /// Nobody else holds it.
+    Exclusive,
+}
+
+/// What an examination found.
+pub(crate) enum Examined {
+    /// Every part of the structure holds its checksum.
+    Sound(Arc<dyn EventReader>),
+    /// Some part does not; the reason is for people.
+    Unsound(EventStoreError),
+}
+
+/// The run files of one backend below one base.
+pub(crate) trait RunFormat: Send + Sync {
+    /// What follows the run id in a run's name, dot included.
+    fn suffix(&self) -> &'static str;
+
+    /// Opens and holds a run, without following a symbolic link below the base.
+    ///
+    /// # Errors
+    /// `Locked` when somebody holds it otherwise; `NotFound`; `Corrupted` for what does not start
+    /// as a file of this format does; `Backend` for what cannot be opened.
+    fn find(&self, instance_id: &str, run_id: &str, hold: Hold) -> Result<Box<dyn FoundRun>>;
+}
+
+/// One run, open and held until dropped.
+pub(crate) trait FoundRun: Send {
+    /// Where it lies.
+    fn path(&self) -> &Path;
+
+    /// How long it is on the disk, in bytes.
+    fn bytes(&self) -> u64;
+
+    /// Flushes the file and makes the next reads come from stable storage: after a failed flush,
+    /// the kernel's copy holds what the disk never got.
+    ///
+    /// # Errors
+    /// `Disk`, `Backend`.
+    fn distrust_cache(&self) -> Result<()>;
+
+    /// A plain view, at a cost that does not grow with the run. Trusts the file's structure.
+    ///
+    /// # Errors
+    /// `NotSealed` when it was not closed in order, whatever its status; `Corrupted`;
+    /// `UnsupportedFormat`.
+    fn open(&self, cache_bytes: usize) -> Result<Arc<dyn EventReader>>;
+
+    /// A view of what a repair would leave, after a check of the whole structure. Nothing is
+    /// written: repairs stay in memory.
+    ///
+    /// # Errors
+    /// `Corrupted` for a sound file that holds no run; `UnsupportedFormat`; `Backend`.
+    fn examine(&self, cache_bytes: usize) -> Result<Examined>;
+
+    /// A view of a file whose structure is unsound: each read may fail, or panic inside and
+    /// answer `Corrupted`, and after that another view must be opened.
+    ///
+    /// # Errors
+    /// `Corrupted` when not even that is possible; `UnsupportedFormat`.
+    fn open_damaged(&self, cache_bytes: usize) -> Result<Arc<dyn EventReader>>;
+
+    /// Repairs the file in place if need be and goes on with it for reading and sealing, as
+    /// [`EventStore::load_crashed`] does. Only after [`FoundRun::examine`], held exclusively.
+    ///
+    /// # Errors
+    /// `Disk` and `Backend`: the file is as readable as before; `Corrupted`.
+    fn adopt(
+        self: Box<Self>,
+        cache_bytes: usize,
+        digest_key: Option<[u8; 32]>,
+    ) -> Result<Box<dyn EventStore>>;
+
+    /// Deletes the run, durably. Only held exclusively.
+    ///
+    /// # Errors
+    /// `NotFound` when another file has its name by now; `Backend`.
+    fn remove(self: Box<Self>) -> Result<()>;
+}

@@ -1,0 +1,392 @@
+//! Reads a sealed run whole and reports everything that is wrong with it.
+//!
+//! The file is never written: its structure is checked over a copy-on-write view, then every
+//! entry, both indices, the manifest, the anchor and the run digest. No finding stops the rest.
+//! Memory grows with the findings, not with the run. A run that is not sealed is recovery's.
+
+mod finding;
+mod index_check;
+pub(crate) mod survey;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+pub use self::finding::{Drift, Finding};
+use self::index_check::IndexCheck;
+use self::survey::{RowSink, Surveyed, Walked, walk};
+use crate::backend::EventReader;
+use crate::backend::run_format::{Examined, FoundRun};
+use crate::digest::{DigestBuilder, RunDigest};
+use crate::entry::Row;
+use crate::error::{EventStoreError, Fault, Result};
+use crate::manifest::{RunManifest, RunStatus};
+use crate::progress::{PROGRESS_ENTRIES, Progress, ProgressCallback};
+use crate::snapshot::SnapshotAnchor;
+use crate::store;
+
+/// How to verify a run.
+pub struct VerifyOptions<'p> {
+    /// The digest that was kept elsewhere when the run was closed.
+    pub expected_digest: Option<[u8; 32]>,
+    /// Key of the run digest; a run with a plain digest is then a finding.
+    pub digest_key: Option<[u8; 32]>,
+    /// Memory for pages, in bytes; 32 MiB.
+    pub cache_bytes: usize,
+    /// Is told how far the entries are.
+    pub progress: Option<&'p mut ProgressCallback<'p>>,
+}
+
+impl Default for VerifyOptions<'_> {
+    fn default() -> Self {
+        Self { expected_digest: None, digest_key: None, cache_bytes: 32 << 20, progress: None }
+    }
+}
+
+/// What became of the run digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DigestVerdict {
+    /// The stored digest is that of the run.
+    Matches,
+    /// It is not; there is a finding.
+    Differs,
+    /// The file has none.
+    Absent {
+        /// Why.
+        why: String,
+    },
+    /// It could not be computed.
+    NotChecked {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Everything that was found.
+#[derive(Debug, Clone)]
+pub struct VerifyReport {
+    /// The run, as its manifest says; `None` where that cannot be read.
+    pub run_id: Option<String>,
+    /// Its status.
+    pub status: Option<RunStatus>,
+    /// The largest entry that the file tells of.
+    pub high_watermark: Option<u64>,
+    /// Entries that are whole and match their hash.
+    pub entries_scanned: u64,
+    /// In the order: structure, entries, indices, manifest, anchor, digest.
+    pub findings: Vec<Finding>,
+    /// What became of the run digest.
+    pub digest: DigestVerdict,
+}
+
+impl VerifyReport {
+    /// Whether nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty()
+    }
+}
+
+/// Verifies a sealed run. `[blocks]` as long as reading the file takes, about twice.
+///
+/// # Errors
+/// What cannot be verified: `NotFound`; `Locked` while a writer has it; `NotSealed`;
+/// `UnsupportedFormat`; `Corrupted` for what is no run at all; `Timeout` when the progress
+/// callback ended it; `Backend`. Damage of a run is a finding, not an error.
+pub fn verify_run(path: &Path, options: VerifyOptions<'_>) -> Result<VerifyReport> {
+    let found = store::find_run(path)?;
+    let plain = found.open(options.cache_bytes);
+    match found.examine(options.cache_bytes)? {
+        Examined::Unsound(damage) => verify_unsound(&*found, damage, options),
+        Examined::Sound(view) => {
+            if !view.manifest()?.status.is_sealed() {
+                let reason = "the run is not sealed: recover it first";
+                return Err(EventStoreError::NotSealed(Box::new(Fault::new(reason).at(path))));
+            }
+            let refused = match plain {
+                Err(error @ EventStoreError::NotSealed(_)) => return Err(error),
+                // Readers would be refused although every checksum holds.
+                Err(error) => Some(damaged(&error)),
+                Ok(_) => None,
+            };
+            let run = Surveyed::sound(&*found, view, options.cache_bytes);
+            let mut report = Verification::of(run, options).sound()?;
+            report.findings.splice(0..0, refused);
+            Ok(report)
+        }
+    }
+}
+
+/// Lists what can still be said of a run whose structure is unsound.
+fn verify_unsound(
+    found: &dyn FoundRun,
+    damage: EventStoreError,
+    options: VerifyOptions<'_>,
+) -> Result<VerifyReport> {
+    let first = damaged(&damage);
+    let mut report = match Surveyed::open_unsound(found, options.cache_bytes, damage) {
+        Ok(run) => Verification::of(run, options).unsound()?,
+        Err(EventStoreError::Corrupted(_)) => VerifyReport::unknown(),
+        Err(error) => return Err(error),
+    };
+    report.findings.insert(0, first);
+    Ok(report)
+}
+
+fn damaged(error: &EventStoreError) -> Finding {
+    let reason = error.fault().map_or_else(|| error.to_string(), |fault| fault.message.clone());
+    Finding::Damaged { reason }
+}
+
+impl VerifyReport {
+    fn unknown() -> Self {
+        Self {
+            run_id: None,
+            status: None,
+            high_watermark: None,
+            entries_scanned: 0,
+            findings: Vec::new(),
+            digest: DigestVerdict::NotChecked { why: "the file's structure is damaged".into() },
+        }
+    }
+}
+
+/// One run on its way through all checks.
+struct Verification<'v, 'p> {
+    run: Surveyed<'v>,
+    options: VerifyOptions<'p>,
+    findings: Vec<Finding>,
+}
+
+impl<'v, 'p> Verification<'v, 'p> {
+    fn of(run: Surveyed<'v>, options: VerifyOptions<'p>) -> Self {
+        Self { run, options, findings: Vec::new() }
+    }
+
+    fn unsound(mut self) -> Result<VerifyReport> {
+        let manifest = self.run.view().manifest().ok();
+        let high_watermark = self.run.view().high_watermark();
+        let run_id = manifest.as_ref().map(|manifest| manifest.run_id.clone());
+        let mut rows = Rows::new(high_watermark, run_id.clone(), None);
+        rows.progress = self.options.progress.take();
+        let walked = walk(&mut self.run, &mut rows);
+        let Rows { findings, entries, .. } = rows;
+        if let Ok(Walked { is_broken_off: true, .. }) = walked {
+            return Err(EventStoreError::Timeout);
+        }
+        self.findings = findings;
+        match walked {
+            // Not even another view of it can be opened: the rest is lost with the structure.
+            Err(EventStoreError::Corrupted(_)) | Ok(_) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(VerifyReport {
+            run_id,
+            status: manifest.map(|manifest| manifest.status),
+            high_watermark: Some(high_watermark),
+            entries_scanned: entries,
+            findings: self.findings,
+            ..VerifyReport::unknown()
+        })
+    }
+
+    fn sound(mut self) -> Result<VerifyReport> {
+        let view = self.run.view().clone();
+        let manifest = view.manifest()?;
+        let stored = view.digest();
+        let key = match &stored {
+            Ok(Some(digest)) if digest.keyed => self.options.digest_key,
+            _ => None,
+        };
+        let run_id = Some(manifest.run_id.clone());
+        let mut rows = Rows::new(view.high_watermark(), run_id, key.as_ref());
+        rows.indexed = Some(view.as_ref());
+        rows.progress = self.options.progress.take();
+        let walked = walk(&mut self.run, &mut rows)?;
+        if walked.is_broken_off {
+            return Err(EventStoreError::Timeout);
+        }
+        let Rows { digest, indices, entries, ts_init_max, findings, .. } = rows;
+        let has_bad_rows = !findings.is_empty();
+        self.findings.extend(findings);
+        self.check_indices(view.as_ref(), indices, has_bad_rows);
+        self.check_manifest(&manifest, walked.last_present, ts_init_max, has_bad_rows);
+        let anchor = self.check_anchor(view.as_ref());
+        let computed = digest.finish(anchor.as_ref(), &manifest);
+        let verdict = self.check_digest(&manifest, stored, computed, has_bad_rows);
+        Ok(VerifyReport {
+            run_id: Some(manifest.run_id),
+            status: Some(manifest.status),
+            high_watermark: Some(view.high_watermark()),
+            entries_scanned: entries,
+            findings: self.findings,
+            digest: verdict,
+        })
+    }
+
+    fn check_indices(
+        &mut self,
+        view: &dyn EventReader,
+        mut indices: IndexCheck,
+        has_bad_rows: bool,
+    ) {
+        let finished = indices.finish(view, has_bad_rows);
+        self.findings.append(&mut indices.findings);
+        if let Some(error) = indices.failure.take().or(finished.err()) {
+            self.findings.push(damaged(&error));
+        }
+    }
+
+    fn check_manifest(
+        &mut self,
+        manifest: &RunManifest,
+        last_present: u64,
+        ts_init_max: Option<u64>,
+        has_bad_rows: bool,
+    ) {
+        if manifest.high_watermark != last_present {
+            let reason =
+                format!("stored {}, the last entry is {last_present}", manifest.high_watermark);
+            self.findings.push(Finding::ManifestMismatch { field: "high_watermark", reason });
+        }
+        let (stored, found) = (manifest.end_ts_init, ts_init_max);
+        // An entry that cannot be read may have been the largest.
+        let is_explained = has_bad_rows && stored > found;
+        if stored != found && !is_explained {
+            let text = |time: Option<u64>| time.map_or("none".to_owned(), |time| time.to_string());
+            let reason = format!(
+                "stored {}, the largest ts_init of the entries is {}",
+                text(stored),
+                text(found)
+            );
+            self.findings.push(Finding::ManifestMismatch { field: "end_ts_init", reason });
+        }
+    }
+
+    fn check_anchor(&mut self, view: &dyn EventReader) -> Option<SnapshotAnchor> {
+        let reason = match view.latest_snapshot_anchor() {
+            Ok(None) => return None,
+            Ok(Some(anchor)) => {
+                let (covered, last) = (anchor.high_watermark, view.high_watermark());
+                if covered >= 1 && covered <= last {
+                    return Some(anchor);
+                }
+                let reason = format!("it covers entry {covered}, the run has entries 1 to {last}");
+                self.findings.push(Finding::AnchorInvalid { reason });
+                return Some(anchor);
+            }
+            Err(error) => error.to_string(),
+        };
+        self.findings.push(Finding::AnchorInvalid { reason });
+        None
+    }
+
+    fn check_digest(
+        &mut self,
+        manifest: &RunManifest,
+        stored: Result<Option<RunDigest>>,
+        computed: RunDigest,
+        has_bad_rows: bool,
+    ) -> DigestVerdict {
+        let expected = self.options.expected_digest;
+        let stored = match stored {
+            Ok(Some(stored)) => stored,
+            Ok(None) => {
+                let why = absence(manifest.status);
+                if expected.is_some() {
+                    let reason = format!("one is expected, the run has none: {why}");
+                    self.findings.push(Finding::DigestMismatch { reason });
+                }
+                return DigestVerdict::Absent { why };
+            }
+            Err(error) => return self.digest_differs(error.to_string()),
+        };
+        if let Some(expected) = expected.filter(|expected| *expected != stored.bytes) {
+            let reason = format!("expected {}, stored {}", hex(&expected), hex(&stored.bytes));
+            return self.digest_differs(reason);
+        }
+        if self.options.digest_key.is_some() && !stored.keyed {
+            return self.digest_differs("a key was given, the stored digest is plain".into());
+        }
+        if stored.keyed && self.options.digest_key.is_none() {
+            let why = "it is keyed, and no key was given".to_owned();
+            return DigestVerdict::NotChecked { why };
+        }
+        if has_bad_rows {
+            return self.digest_differs("entries that it covers are missing or damaged".into());
+        }
+        if computed != stored {
+            let (stored, computed) = (hex(&stored.bytes), hex(&computed.bytes));
+            return self.digest_differs(format!("stored {stored}, computed {computed}"));
+        }
+        DigestVerdict::Matches
+    }
+
+    fn digest_differs(&mut self, reason: String) -> DigestVerdict {
+        self.findings.push(Finding::DigestMismatch { reason });
+        DigestVerdict::Differs
+    }
+}
+
+fn absence(status: RunStatus) -> String {
+    if status == RunStatus::Quarantined {
+        return "a quarantined run gets none".into();
+    }
+    "its writer makes none, or it was sealed without the key it was opened with".into()
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Sums up the rows as they go by.
+struct Rows<'r, 'p> {
+    /// Where keys are looked up; `None` where no index can be trusted.
+    indexed: Option<&'r dyn EventReader>,
+    digest: DigestBuilder,
+    indices: IndexCheck,
+    entries: u64,
+    ts_init_max: Option<u64>,
+    findings: Vec<Finding>,
+    told: Progress,
+    progress: Option<&'p mut ProgressCallback<'p>>,
+}
+
+impl Rows<'_, '_> {
+    fn new(entries_total: u64, run_id: Option<String>, key: Option<&[u8; 32]>) -> Self {
+        Self {
+            indexed: None,
+            digest: DigestBuilder::new(key),
+            indices: IndexCheck::default(),
+            entries: 0,
+            ts_init_max: None,
+            findings: Vec::new(),
+            told: Progress { run_id: run_id.unwrap_or_default(), entries: 0, entries_total },
+            progress: None,
+        }
+    }
+}
+
+impl RowSink for Rows<'_, '_> {
+    fn good(&mut self, row: Row<'_>) -> ControlFlow<()> {
+        self.digest.add_entry(&row.entry.entry_hash, row.keys);
+        self.ts_init_max = self.ts_init_max.max(Some(row.entry.ts_init));
+        self.entries += 1;
+        if let Some(view) = self.indexed {
+            self.indices.add(view, &row);
+        }
+        match &mut self.progress {
+            Some(tell) if self.entries % PROGRESS_ENTRIES == 0 => {
+                self.told.entries = row.entry.seq;
+                tell(&self.told)
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn bad(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+}

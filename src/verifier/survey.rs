@@ -1,0 +1,203 @@
+//! Walks all rows of a run, good and bad: no bad row ends the walk.
+//!
+//! After a bad row the walk goes on behind it. Where the file's structure is unsound, reads fail
+//! over whole stretches; the walk then leaps ahead in growing steps and halves its way back to
+//! the first row that can be read. Memory does not grow with the run.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::finding::Finding;
+use crate::backend::run_format::{Examined, FoundRun};
+use crate::backend::{Direction, EventReader};
+use crate::entry::Row;
+use crate::error::{EventStoreError, Result};
+
+/// A run to be walked, sound or not.
+pub(crate) struct Surveyed<'f> {
+    found: &'f dyn FoundRun,
+    view: Arc<dyn EventReader>,
+    cache_bytes: usize,
+    damage: Option<EventStoreError>,
+}
+
+impl<'f> Surveyed<'f> {
+    /// Examines the run; one whose structure is unsound is opened all the same.
+    ///
+    /// # Errors
+    /// What is no run; `Corrupted` for one of which nothing can be read.
+    pub(crate) fn open(found: &'f dyn FoundRun, cache_bytes: usize) -> Result<Self> {
+        match found.examine(cache_bytes)? {
+            Examined::Sound(view) => Ok(Self { found, view, cache_bytes, damage: None }),
+            Examined::Unsound(error) => Self::open_unsound(found, cache_bytes, error),
+        }
+    }
+
+    /// Opens a run whose structure was found unsound.
+    ///
+    /// # Errors
+    /// `Corrupted` when nothing of it can be read.
+    pub(crate) fn open_unsound(
+        found: &'f dyn FoundRun,
+        cache_bytes: usize,
+        damage: EventStoreError,
+    ) -> Result<Self> {
+        let view = found.open_damaged(cache_bytes)?;
+        Ok(Self { found, view, cache_bytes, damage: Some(damage) })
+    }
+
+    /// A run that was examined and is sound.
+    pub(crate) fn sound(
+        found: &'f dyn FoundRun,
+        view: Arc<dyn EventReader>,
+        cache_bytes: usize,
+    ) -> Self {
+        Self { found, view, cache_bytes, damage: None }
+    }
+
+    pub(crate) fn view(&self) -> &Arc<dyn EventReader> {
+        &self.view
+    }
+
+    /// What is wrong with the structure.
+    pub(crate) fn damage(&self) -> Option<&EventStoreError> {
+        self.damage.as_ref()
+    }
+
+    /// Whether this row can be reached at all, good or bad. Afterwards, the view can be used.
+    fn can_reach(&mut self, seq: u64) -> Result<bool> {
+        let result =
+            self.view.visit_range(seq, seq, Direction::Forward, &mut |_| ControlFlow::Break(()));
+        match result {
+            Err(error) if is_structural(&error) => {
+                self.view = self.found.open_damaged(self.cache_bytes)?;
+                Ok(false)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// The first row behind `failed` that can be reached.
+    fn next_reachable(&mut self, mut failed: u64, last: u64) -> Result<Option<u64>> {
+        /// Steps of one entry before they grow: most damage is one page.
+        const SINGLE_STEPS: u32 = 256;
+        let (mut steps, mut stride) = (0, 1_u64);
+        let mut reached = loop {
+            if failed >= last {
+                return Ok(None);
+            }
+            let probe = failed.saturating_add(stride).min(last);
+            if self.can_reach(probe)? {
+                break probe;
+            }
+            failed = probe;
+            steps += 1;
+            if steps > SINGLE_STEPS {
+                stride = stride.saturating_mul(2);
+            }
+        };
+        while reached - failed > 1 {
+            let middle = failed + (reached - failed) / 2;
+            if self.can_reach(middle)? { reached = middle } else { failed = middle }
+        }
+        Ok(Some(reached))
+    }
+}
+
+/// Receives what a walk meets, in the order of `seq`.
+pub(crate) trait RowSink {
+    /// A row whose hash was recomputed and equal; `Break` ends the walk.
+    fn good(&mut self, row: Row<'_>) -> ControlFlow<()>;
+    /// What is wrong with the next row or rows.
+    fn bad(&mut self, finding: Finding);
+}
+
+/// How a walk ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Walked {
+    /// The largest row that is there, good or bad.
+    pub(crate) last_present: u64,
+    /// The sink broke it off.
+    pub(crate) is_broken_off: bool,
+}
+
+/// Shows every row up to the high-watermark to the sink.
+///
+/// # Errors
+/// Those of the system. Damage goes to the sink.
+pub(crate) fn walk(run: &mut Surveyed<'_>, sink: &mut dyn RowSink) -> Result<Walked> {
+    let last = run.view.high_watermark();
+    let mut walked = Walked::default();
+    let mut repeated = None;
+    let mut next = Some(1).filter(|&first| first <= last);
+    while let Some(from) = next {
+        let result = run.view.clone().visit_range(from, last, Direction::Forward, &mut |row| {
+            walked.last_present = row.entry.seq;
+            let flow = sink.good(row);
+            walked.is_broken_off = flow.is_break();
+            flow
+        });
+        let Err(error) = result else { return Ok(walked) };
+        let bad = match bad_row(&error) {
+            Some(bad) => bad,
+            None if is_structural(&error) => {
+                let failed = from.max(walked.last_present.saturating_add(1));
+                let reached = match run.damage {
+                    Some(_) => {
+                        run.view = run.found.open_damaged(run.cache_bytes)?;
+                        run.next_reachable(failed, last)?
+                    }
+                    // A sound structure that cannot be read was made to be so: no way around it.
+                    None => None,
+                };
+                let end = reached.map_or(last, |reached| reached - 1);
+                let reason = format!("entries {failed} to {end} cannot be read: {error}");
+                BadRow { finding: Finding::Damaged { reason }, present: None, last: end }
+            }
+            None => return Err(error),
+        };
+        walked.last_present = walked.last_present.max(bad.present.unwrap_or(0));
+        next = bad.last.checked_add(1).filter(|&next| next <= last);
+        // What one damaged record says of many entries is said once.
+        let reason = match &bad.finding {
+            Finding::Undecodable { reason, .. } => Some(reason.clone()),
+            _ => None,
+        };
+        if reason.is_none() || reason != repeated {
+            sink.bad(bad.finding);
+        }
+        repeated = reason;
+    }
+    Ok(walked)
+}
+
+struct BadRow {
+    finding: Finding,
+    /// The row, if there is one.
+    present: Option<u64>,
+    /// The last entry that the finding is about.
+    last: u64,
+}
+
+fn bad_row(error: &EventStoreError) -> Option<BadRow> {
+    let (finding, present, last) = match error {
+        &EventStoreError::HashMismatch { seq } => (Finding::HashMismatch { seq }, Some(seq), seq),
+        &EventStoreError::SeqMismatch { table_key, embedded_seq } => {
+            (Finding::SeqMismatch { table_key, embedded_seq }, Some(table_key), table_key)
+        }
+        &EventStoreError::Gap { next, missing, .. } => {
+            let to = next.saturating_sub(1).max(missing);
+            (Finding::Gap { from: missing, to }, None, to)
+        }
+        EventStoreError::Corrupted(fault) => {
+            let (seq, reason) = (fault.seq?, fault.message.clone());
+            (Finding::Undecodable { seq, reason }, Some(seq), seq)
+        }
+        _ => return None,
+    };
+    Some(BadRow { finding, present, last })
+}
+
+fn is_structural(error: &EventStoreError) -> bool {
+    matches!(error, EventStoreError::Corrupted(fault) if fault.seq.is_none())
+}
