@@ -1482,11 +1482,14 @@ es_status es_open_crashed_run(const char *base,
 
 /**
  * Gives a reader of a run that this process writes or has closed. It sees each entry as soon as
- * it is durable, keeps working after the run is closed and freed, and is freed on its own.
+ * it is durable, keeps working after the run is closed and freed, and is freed on its own. Until
+ * then nobody seals a run that was halted or left, and nobody deletes it.
  * @param run  the run
  * @param out  receives the reader, to be freed with es_free_reader; NULL on failure
  * @param err  filled on failure; may be NULL
  * @return ES_OK;
+ *         ES_ERR_LOCKED, ES_ERR_NOT_FOUND, ES_ERR_CORRUPTED, ES_ERR_BACKEND: the run was closed
+ *         after a halt, and recovery has it, or it is gone, or damaged: open it when sealed;
  *         ES_ERR_OUT_OF_MEMORY: free memory; ES_ERR_BUSY: called from on_halt: call it later;
  *         ES_ERR_NULL_POINTER, ES_ERR_BAD_HANDLE, ES_ERR_USED_AFTER_FORK: correct the call;
  *         ES_ERR_PANIC: report it.

@@ -98,8 +98,8 @@ pub trait EventStore: Send {
     /// What the file's own closing writes answered; the run may then need repair.
     fn close(&mut self) -> Result<()>;
 
-    /// Lets go of the file and its locks at once, without a single write; for a run that failed
-    /// or whose owner is gone. Readers of a run that was being written keep working.
+    /// Lets go of the run at once, without a single write; for one that failed or whose owner is
+    /// gone. Its readers keep working and hold its lock: it is free once the last of them is gone.
     fn abandon(&mut self);
 
     /// A view for any thread, up to the high-watermark at each call.

@@ -50,9 +50,13 @@ impl Reader {
         Self { view, path, crashed: None }
     }
 
-    /// A reader of a run that is being written, or was.
-    pub fn of(run: &Run) -> Self {
-        Self::new(run.view(), run.path().map(Path::to_path_buf))
+    /// A reader of a run that is being written, or was. As long as it lives nobody else repairs or
+    /// deletes the run.
+    ///
+    /// # Errors
+    /// Those of [`Run::view`].
+    pub fn of(run: &Run) -> Result<Self> {
+        Ok(Self::new(run.view()?, run.path().map(Path::to_path_buf)))
     }
 
     /// A reader of a run that its writer left, which it may seal.

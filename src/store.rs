@@ -14,7 +14,9 @@ use crate::limits::BATCH_ENTRIES_MAX;
 use crate::manifest::{RunManifest, check_id};
 use crate::platform::lock::InstanceLock;
 use crate::reader::Reader;
-use crate::writer::{HaltCallback, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, Run, Settings, WaitPolicy};
+use crate::writer::{
+    Created, HaltCallback, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, Run, Settings, WaitPolicy,
+};
 
 /// Where the entries of a run live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -132,26 +134,35 @@ impl Default for ReaderOptions {
 pub fn open_run(base: &Path, manifest: &RunManifest, options: OpenOptions) -> Result<Run> {
     manifest.check_new()?;
     let settings = checked(&options)?;
-    let (store, path, lock): (Box<dyn EventStore>, _, _) = match options.backend {
+    let created = match options.backend {
         BackendKind::Memory => {
             let mut store = MemoryStore::new(options.digest_key);
             store.open_run(manifest)?;
-            (Box::new(store), None, None)
+            Created { store: Box::new(store), path: None, instance_lock: None, reopen: None }
         }
-        BackendKind::Redb => {
-            let lock = InstanceLock::acquire(base, &manifest.instance_id)?;
-            let redb_options = RedbOptions {
-                two_phase: options.durability == Durability::TwoPhase,
-                cache_bytes: options.cache_bytes,
-                digest_key: options.digest_key,
-            };
-            let mut store = RedbStore::new(base, redb_options);
-            store.open_run(manifest)?;
-            let path = store.run_path();
-            (Box::new(store), path, Some(lock))
-        }
+        BackendKind::Redb => create_redb(base, manifest, &options)?,
     };
-    Run::start(store, manifest, path, &settings, options.on_halt, lock)
+    Run::start(created, manifest, &settings, options.on_halt)
+}
+
+fn create_redb(base: &Path, manifest: &RunManifest, options: &OpenOptions) -> Result<Created> {
+    let lock = InstanceLock::acquire(base, &manifest.instance_id)?;
+    let cache_bytes = options.cache_bytes;
+    let redb_options = RedbOptions {
+        two_phase: options.durability == Durability::TwoPhase,
+        cache_bytes,
+        digest_key: options.digest_key,
+    };
+    let mut store = RedbStore::new(base, redb_options);
+    store.open_run(manifest)?;
+    let path = store.run_path().expect("the run was created above");
+    let left = path.clone();
+    Ok(Created {
+        store: Box::new(store),
+        path: Some(path),
+        instance_lock: Some(lock),
+        reopen: Some(Box::new(move || redb::open_left(&left, cache_bytes))),
+    })
 }
 
 /// Opens a sealed run; its file is never written.

@@ -10,6 +10,7 @@ mod buffer;
 mod drive;
 mod group;
 mod handoff;
+mod live_view;
 mod options;
 mod report;
 mod run;
@@ -28,3 +29,4 @@ pub use shared::HaltCallback;
 
 pub(crate) use handoff::room::{BYTES_MAX as QUEUE_BYTES_MAX, ENTRIES_MAX as QUEUE_ENTRIES_MAX};
 pub(crate) use options::Settings;
+pub(crate) use run::Created;

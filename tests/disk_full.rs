@@ -67,10 +67,14 @@ fn fill() {
     let refused =
         with_drafts(&[sample::keyed(1)], |drafts| run.submit(&drafts[0], SubmitOptions::default()));
     assert!(matches!(refused, Err(EventStoreError::Halted { .. })), "{refused:?}");
-    assert_eq!(assert_is_flow(&*run.view()), acknowledged);
+    assert_eq!(assert_is_flow(&*run.view().expect("a view")), acknowledged);
     let report = run.close(&CloseOptions::default()).expect("closing a halted run");
     assert_eq!((report.status, report.high_watermark), (RunStatus::Running, acknowledged));
-    assert_eq!(assert_is_flow(&*run.view()), acknowledged, "readable after the close too");
+    assert_eq!(
+        assert_is_flow(&*run.view().expect("a view")),
+        acknowledged,
+        "readable after the close too"
+    );
     say(&format!("halted {errno}"));
 }
 

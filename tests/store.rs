@@ -50,7 +50,7 @@ fn session_is_sealed_and_read_back() {
     let anchor =
         SnapshotAnchor { high_watermark: 4, blob_ref: "s3://b".into(), content_hash: "h".into() };
     run.record_anchor(&anchor, u64::MAX).unwrap();
-    let live = Reader::of(&run);
+    let live = Reader::of(&run).unwrap();
     let report = run.close(&CloseOptions::default()).unwrap();
     assert_eq!((report.status, report.high_watermark), (RunStatus::Ended, 11));
     drop(run);
@@ -156,7 +156,7 @@ fn memory_run_leaves_nothing_and_outlives_its_handle() {
     let run = store::open_run(base.path(), &manifest, memory()).unwrap();
     let _same_name = store::open_run(base.path(), &manifest, memory()).unwrap();
     append(&run, 3);
-    let reader = Reader::of(&run);
+    let reader = Reader::of(&run).unwrap();
     run.close(&CloseOptions::default()).unwrap();
     drop(run);
     assert_eq!(reader.view().scan_range(1, 9, Direction::Forward).unwrap().len(), 4);

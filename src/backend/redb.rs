@@ -44,6 +44,7 @@ use self::snapshot::Snapshot;
 pub use self::storage_file::FlushStats;
 use self::storage_file::Mode;
 use super::ledger::Ledger;
+use super::run_format::Examined;
 use super::{EventReader, EventStore, Sealed};
 use crate::entry::AppendEntry;
 use crate::error::{EventStoreError, Fault, Result};
@@ -120,6 +121,7 @@ impl RedbStore {
         match &mut self.run {
             Some(run) if run.is_named(instance_id, run_id) => {
                 run.abandon();
+                self.run = None;
                 Ok(())
             }
             _ => self.leave_sealed(),
@@ -291,7 +293,7 @@ impl EventStore for RedbStore {
     }
 
     fn abandon(&mut self) {
-        if let Some(run) = &mut self.run {
+        if let Some(mut run) = self.run.take() {
             run.abandon();
         }
     }
@@ -311,6 +313,22 @@ impl Drop for RedbStore {
 impl std::fmt::Debug for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Run").field("path", &self.file.path()).finish_non_exhaustive()
+    }
+}
+
+/// Opens what a writer left, sealed since or not, without ever writing to it: what a repair would
+/// do stays in memory. Reads the whole file unless it was closed in order.
+///
+/// # Errors
+/// `NotFound`; `Locked` by a writer or by recovery; `Corrupted`; `UnsupportedFormat`.
+pub(crate) fn open_left(path: &Path, cache_bytes: usize) -> Result<Arc<dyn EventReader>> {
+    let run = found::find_path(path)?;
+    match run.open(cache_bytes) {
+        Err(EventStoreError::NotSealed(_)) => match run.examine(cache_bytes)? {
+            Examined::Sound(view) => Ok(view),
+            Examined::Unsound(error) => Err(error),
+        },
+        other => other,
     }
 }
 

@@ -274,11 +274,14 @@ pub unsafe extern "C" fn es_open_crashed_run(
 }
 
 /// Gives a reader of a run that this process writes or has closed. It sees each entry as soon as
-/// it is durable, keeps working after the run is closed and freed, and is freed on its own.
+/// it is durable, keeps working after the run is closed and freed, and is freed on its own. Until
+/// then nobody seals a run that was halted or left, and nobody deletes it.
 /// @param run  the run
 /// @param out  receives the reader, to be freed with es_free_reader; NULL on failure
 /// @param err  filled on failure; may be NULL
 /// @return ES_OK;
+///         ES_ERR_LOCKED, ES_ERR_NOT_FOUND, ES_ERR_CORRUPTED, ES_ERR_BACKEND: the run was closed
+///         after a halt, and recovery has it, or it is gone, or damaged: open it when sealed;
 ///         ES_ERR_OUT_OF_MEMORY: free memory; ES_ERR_BUSY: called from on_halt: call it later;
 ///         ES_ERR_NULL_POINTER, ES_ERR_BAD_HANDLE, ES_ERR_USED_AFTER_FORK: correct the call;
 ///         ES_ERR_PANIC: report it.
@@ -294,8 +297,7 @@ pub unsafe extern "C" fn es_open_reader(
         // SAFETY: `out` is NULL or the caller's memory; nobody frees a handle that a call uses.
         unsafe {
             out::clear_handle("out", out)?;
-            let run = handle::run(run)?;
-            let reader = Reader::new(run.view(), run.path().map(Path::to_path_buf));
+            let reader = Reader::of(handle::run(run)?)?;
             out::put(out, handle::give_reader(reader)?);
         }
         Ok(())

@@ -65,8 +65,12 @@ impl Driver {
         match catch_unwind(AssertUnwindSafe(|| self.step_unguarded())) {
             Ok(step) => step,
             Err(_panic) => {
-                // The backend's own drop could write or panic again: leak it.
-                std::mem::forget(self.store.take());
+                if let Some(mut store) = self.store.take() {
+                    // Its drop could panic again: what abandoning does not let go of is leaked.
+                    let _ = catch_unwind(AssertUnwindSafe(|| store.abandon()));
+                    std::mem::forget(store);
+                }
+                self.shared.view.writer_is_gone();
                 self.shared.halt(EventStoreError::backend("a panic was caught in the writer"));
                 Step::Finished
             }
@@ -87,6 +91,7 @@ impl Driver {
         if let Some(mut store) = self.store.take() {
             store.abandon();
         }
+        self.shared.view.writer_is_gone();
     }
 
     fn step_unguarded(&mut self) -> Step {

@@ -14,6 +14,7 @@ use super::buffer::{Chain, EntryBuffer, RawDraft, RawKey, raw_draft};
 use super::drive::{Driver, Step};
 use super::handoff::claim::Refused;
 use super::handoff::queue::{Reserved, Size};
+use super::live_view::{LiveView, Reopen};
 use super::options::{CloseOptions, Settings, SubmitOptions};
 use super::report::{AppendFailure, Appended, CloseReport, Phase, RunState, RunStats};
 use super::shared::{End, HaltCallback, Shared};
@@ -29,6 +30,15 @@ use crate::platform::lock::InstanceLock;
 use crate::platform::{directory, file};
 use crate::snapshot::SnapshotAnchor;
 
+/// A run that was created and is to be written.
+pub(crate) struct Created {
+    pub(crate) store: Box<dyn EventStore>,
+    /// `None` in memory, as all that follows.
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) instance_lock: Option<InstanceLock>,
+    pub(crate) reopen: Option<Reopen>,
+}
+
 /// Gives the drafts of a batch, one at a time: called with each index in order, and hands the
 /// draft to the function it is given exactly once.
 pub type DraftAt<'a> =
@@ -38,7 +48,6 @@ pub type DraftAt<'a> =
 /// queued is committed and the run stays `Running`.
 pub struct Run {
     shared: Arc<Shared>,
-    view: Arc<dyn EventReader>,
     path: Option<PathBuf>,
     /// In manual mode the host drives, one call at a time.
     manual: Option<Mutex<Driver>>,
@@ -50,16 +59,15 @@ const _: () = {
 };
 
 impl Run {
-    /// Starts writing the run that `store` has just created from `manifest`.
+    /// Starts writing a run that was just created from `manifest`.
     pub(crate) fn start(
-        mut store: Box<dyn EventStore>,
+        created: Created,
         manifest: &RunManifest,
-        path: Option<PathBuf>,
         settings: &Settings,
         on_halt: Option<HaltCallback>,
-        instance_lock: Option<InstanceLock>,
     ) -> Result<Self> {
-        let view = store.reader()?;
+        let Created { mut store, path, instance_lock, reopen } = created;
+        let view = LiveView::new(store.reader()?, reopen);
         let mut next_seq = 1;
         let mut ts_init_max = None;
         if settings.run_started {
@@ -74,7 +82,7 @@ impl Run {
             next_seq = 2;
             ts_init_max = Some(manifest.start_ts_init);
         }
-        let (shared, taker) = Shared::new(next_seq, settings, on_halt, instance_lock);
+        let (shared, taker) = Shared::new(next_seq, settings, on_halt, instance_lock, view);
         let shared = Arc::new(shared);
         if settings.prefault {
             shared.pool.prefault();
@@ -87,7 +95,7 @@ impl Run {
             thread::spawn(driver, Arc::clone(&shared), settings)?;
             None
         };
-        Ok(Self { shared, view, path, manual })
+        Ok(Self { shared, path, manual })
     }
 
     /// Submits one draft and answers its `seq`, durable later. Never waits for the disk.
@@ -315,9 +323,14 @@ impl Run {
         self.path.as_deref()
     }
 
-    /// A view of this run for any thread, which outlives it.
-    pub fn view(&self) -> Arc<dyn EventReader> {
-        Arc::clone(&self.view)
+    /// A view of this run for any thread, which outlives it. Of a run that was closed after a halt
+    /// it is a view of what its file holds by now, at a cost that grows with the file.
+    ///
+    /// # Errors
+    /// For a run that was closed after a halt: `Locked` while recovery has it, `NotFound`,
+    /// `Corrupted`.
+    pub fn view(&self) -> Result<Arc<dyn EventReader>> {
+        self.shared.view.get()
     }
 
     /// Ends the run: no more submits, everything queued is committed, then a `RunEnded` entry,
@@ -340,9 +353,11 @@ impl Run {
         answered
     }
 
-    /// A halted run's locks: the instance's at once, the run's as soon as a stuck flush returns.
+    /// A halted run's locks: the instance's at once, the run's as soon as a stuck flush returns
+    /// and the last reader is gone.
     fn let_go(&self) {
         self.shared.release_instance();
+        self.shared.view.host_is_done();
         if let Some(mut driver) = self.manual.as_ref().and_then(Mutex::try_lock) {
             driver.abandon();
         }

@@ -16,6 +16,7 @@ use super::handoff::doorbell::Doorbell;
 use super::handoff::halt::Halt;
 use super::handoff::queue::{Queue, Taker};
 use super::handoff::watermark::Watermark;
+use super::live_view::LiveView;
 use super::options::Settings;
 use super::report::CloseReport;
 use super::stall::StallWatch;
@@ -64,6 +65,7 @@ pub(super) struct Shared {
     /// The thread that runs the callback right now.
     callback_thread: Mutex<Option<ThreadId>>,
     instance_lock: Mutex<Option<InstanceLock>>,
+    pub(super) view: LiveView,
 }
 
 /// Sums over the life of a run.
@@ -95,6 +97,7 @@ impl Shared {
         settings: &Settings,
         on_halt: Option<HaltCallback>,
         instance_lock: Option<InstanceLock>,
+        view: LiveView,
     ) -> (Self, Taker<Box<EntryBuffer>>) {
         let (queue, taker) = Queue::new(next_seq, settings.queue_entries, settings.queue_bytes);
         let shared = Self {
@@ -120,6 +123,7 @@ impl Shared {
             on_halt: Mutex::new(on_halt),
             callback_thread: Mutex::new(None),
             instance_lock: Mutex::new(instance_lock),
+            view,
         };
         (shared, taker)
     }

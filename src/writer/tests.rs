@@ -120,7 +120,8 @@ fn start_with(
     let inner = MemoryStore::new(None);
     let mut store = Box::new(ScriptedStore { inner, script: Arc::clone(script) });
     store.open_run(&manifest).unwrap();
-    Arc::new(Run::start(store, &manifest, None, settings, on_halt, None).unwrap())
+    let created = Created { store, path: None, instance_lock: None, reopen: None };
+    Arc::new(Run::start(created, &manifest, settings, on_halt).unwrap())
 }
 
 fn start(settings: &Settings) -> (Arc<Run>, Arc<Script>) {
@@ -140,7 +141,7 @@ fn submit(run: &Run, ts_init: u64) -> u64 {
 }
 
 fn entries(run: &Run) -> Vec<Entry> {
-    run.view().scan_range(1, u64::MAX, Direction::Forward).unwrap()
+    run.view().unwrap().scan_range(1, u64::MAX, Direction::Forward).unwrap()
 }
 
 /// Holds the writer inside a commit of one entry.
@@ -167,7 +168,7 @@ fn submitted_entries_become_durable_in_order() {
     run.wait_durable(second, SECOND_NS).unwrap();
     let stored: Vec<_> = entries(&run).iter().map(|entry| (entry.seq, entry.ts_init)).collect();
     assert_eq!(stored, [(1, 5), (2, 6)]);
-    assert_eq!(run.view().lookup(IndexKind::CLIENT_ORDER_ID, "O-1").unwrap(), Some(1));
+    assert_eq!(run.view().unwrap().lookup(IndexKind::CLIENT_ORDER_ID, "O-1").unwrap(), Some(1));
     assert!(entries(&run)[0].ts_publish > 1_600_000_000_000_000_000, "stamped by the clock");
 }
 
@@ -393,7 +394,7 @@ fn close_commits_the_queue_then_run_ended_and_seals() {
     assert_eq!((last.ts_init, last.payload.len()), (50, 0));
     let again = run.close(&CloseOptions::default()).unwrap();
     assert_eq!((again.digest, again.high_watermark), (report.digest, 4));
-    let manifest = run.view().manifest().unwrap();
+    let manifest = run.view().unwrap().manifest().unwrap();
     assert_eq!((manifest.status, manifest.end_ts_init), (RunStatus::Ended, Some(50)));
     assert_eq!(run.state().phase, Phase::Closed);
 }
@@ -410,7 +411,7 @@ fn empty_run_ends_at_its_start() {
 #[test]
 fn drop_commits_the_queue_and_leaves_the_run_running() {
     let (run, script) = start(&settings());
-    let view = run.view();
+    let view = run.view().unwrap();
     hold_in_commit(&run, &script);
     submit(&run, 2);
     drop(run);
@@ -437,10 +438,10 @@ fn anchors_wait_for_their_entry_and_never_step_back() {
     assert!(matches!(run.record_anchor(&anchor(2), 0), Err(EventStoreError::Timeout)));
     let back = run.record_anchor(&anchor(1), 0);
     assert!(matches!(back, Err(EventStoreError::InvalidArgument { .. })), "{back:?}");
-    assert_eq!(run.view().latest_snapshot_anchor().unwrap(), None);
+    assert_eq!(run.view().unwrap().latest_snapshot_anchor().unwrap(), None);
     script.release();
     run.close(&CloseOptions::default()).unwrap();
-    assert_eq!(run.view().latest_snapshot_anchor().unwrap(), Some(anchor(2)));
+    assert_eq!(run.view().unwrap().latest_snapshot_anchor().unwrap(), Some(anchor(2)));
     assert!(matches!(run.record_anchor(&anchor(2), 0), Err(EventStoreError::Closed)));
 }
 
@@ -578,6 +579,6 @@ fn live_scan_can_stop_early() {
         seen += 1;
         if seen == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    run.view().visit_range(1, u64::MAX, Direction::Backward, visit).unwrap();
+    run.view().unwrap().visit_range(1, u64::MAX, Direction::Backward, visit).unwrap();
     assert_eq!(seen, 3);
 }

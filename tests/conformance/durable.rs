@@ -130,17 +130,36 @@ pub fn foreign_file_is_refused_and_not_changed(fixture: &dyn Fixture) {
     }
 }
 
-/// A reader of a run that its writer abandoned reads on while another store repairs and loads the
-/// run, be it the reader's first look or not. The run is larger than the reader's cache.
-pub fn readers_of_an_abandoned_run_outlive_its_loading(fixture: &dyn Fixture) {
+/// A reader of a run that its writer abandoned reads on, and nobody repairs the run under it: the
+/// lock goes with the last reader. The run is larger than the reader's cache.
+pub fn readers_of_an_abandoned_run_keep_it_to_themselves(fixture: &dyn Fixture) {
     let entries = sample::run_of(20_000);
     let mut store = store_with(fixture, &manifest(), &entries, 500);
     let (reader, late) = (store.reader().unwrap(), store.reader().unwrap());
     assert_holds(&*reader, &manifest(), &entries);
     store.abandon();
     let mut recovery = fixture.store(None);
-    recovery.load_crashed(INSTANCE, RUN).expect("the lock went with the writer");
+    assert_eq!(kind_of(recovery.load_crashed(INSTANCE, RUN)), "Locked");
     assert_holds(&*reader, &manifest(), &entries);
+    drop(reader);
     assert_holds(&*late, &manifest(), &entries);
+    assert_eq!(kind_of(recovery.load_crashed(INSTANCE, RUN)), "Locked");
+    drop(late);
+    recovery.load_crashed(INSTANCE, RUN).expect("the lock went with the last reader");
     assert_holds(&*recovery.reader().unwrap(), &manifest(), &entries);
+}
+
+/// A reader of a run that its writer left in order reads on; once it has looked again, nobody
+/// seals the run under it.
+pub fn readers_of_a_left_run_keep_it_to_themselves(fixture: &dyn Fixture) {
+    let entries = sample::run_of(3000);
+    let mut store = store_with(fixture, &manifest(), &entries, 500);
+    let reader = store.reader().unwrap();
+    store.close().unwrap();
+    drop(store);
+    assert_holds(&*reader, &manifest(), &entries);
+    let mut recovery = fixture.store(None);
+    assert_eq!(kind_of(recovery.load_crashed(INSTANCE, RUN)), "Locked");
+    drop(reader);
+    recovery.load_crashed(INSTANCE, RUN).expect("the lock went with the reader");
 }

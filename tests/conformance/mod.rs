@@ -103,7 +103,8 @@ macro_rules! durable_behaviours {
             durable::running_run_is_not_opened_as_sealed,
             durable::missing_run_is_not_found,
             durable::foreign_file_is_refused_and_not_changed,
-            durable::readers_of_an_abandoned_run_outlive_its_loading,
+            durable::readers_of_an_abandoned_run_keep_it_to_themselves,
+            durable::readers_of_a_left_run_keep_it_to_themselves,
             durable::keyed_run_sealed_without_its_key_has_no_digest,
         }
     };

@@ -43,7 +43,7 @@ pub(super) fn append_until_halted() {
         with_drafts(&[sample::keyed(1)], |drafts| run.submit(&drafts[0], SubmitOptions::default()));
     assert!(matches!(refused, Err(EventStoreError::Halted { .. })), "{refused:?}");
     run.wait_durable(next_seq - 1, 0).expect("what was durable still is");
-    let view = run.view();
+    let view = run.view().expect("a view");
     assert_eq!(assert_is_flow(&*view), next_seq - 1);
     assert_eq!(
         view.scan_range(1, 5, Direction::Backward).expect("a scan").len() as u64,

@@ -52,7 +52,7 @@ pub(super) fn read_during_flushes() {
         };
         while !is_done.load(Ordering::Acquire) {
             // Each time a new view, as a reader that has just been opened has it.
-            let view = run.view();
+            let view = run.view().expect("a view");
             read_all_ways(&*view, &mut timed);
             if flaw == "flush" {
                 timed(&|| run.flush(u64::MAX).expect("durable"));

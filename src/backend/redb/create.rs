@@ -112,12 +112,12 @@ pub(super) fn open_database(
             .map_err(|error| EventStoreError::from_io("opening the run file", Some(path), error))?;
         Ok(database)
     })
-    .inspect_err(|_| storage.sever())
+    .inspect_err(|_| storage.let_go())
 }
 
 /// Lets go of a file without another write. The database is leaked: its own drop would write.
 pub(super) fn abandon(database: Database, storage: &StorageFile) {
-    storage.sever();
+    storage.let_go();
     storage.release();
     std::mem::forget(database);
 }

@@ -92,7 +92,7 @@ pub(super) fn check_structure(
         Snapshot::examine(database.begin_read().at(path)?, path)?;
         database.close().at(path)
     });
-    storage.sever();
+    storage.let_go();
     storage.release();
     checked
 }
@@ -129,7 +129,7 @@ pub(super) fn close(file: &RunFile, database: Database) -> Result<()> {
     let mut is_caught = false;
     let closed = guarded(file.path(), &mut is_caught, || database.close().at(file.path()));
     let written = file.storage().check();
-    file.storage().sever();
+    file.storage().let_go();
     file.closed();
     let failed = |error| EventStoreError::from_io("closing the run file", Some(file.path()), error);
     written.map_err(failed).and(closed)

@@ -3,7 +3,8 @@
 //! While the run is written, readers share the snapshot that the writer published last. Once the
 //! writer has let go, they read on: after a close through a read-only view of their own, opened
 //! when the first of them asks; after an abandonment through the last snapshot, whose file can no
-//! longer be written. The descriptor goes with the last of them.
+//! longer be written. Either way they hold the run's lock, so that nobody repairs or deletes what
+//! they read. The descriptor goes with the last of them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,6 +78,8 @@ impl RunFile {
         if matches!(&*view, View::Closed) {
             *view = match self.reopen() {
                 Ok(snapshot) => View::Ready(Arc::new(snapshot)),
+                // Recovery has it: ask again when that is done.
+                Err(error @ EventStoreError::Locked(_)) => return Err(error),
                 Err(error) => View::Broken(error),
             };
         }
@@ -95,7 +98,7 @@ impl RunFile {
     fn reopen(&self) -> Result<Snapshot> {
         let failed = |error| EventStoreError::from_io("reading", Some(&self.path), error);
         let disk = self.storage.disk().map_err(failed)?;
-        match open_read_only(disk.clone(), Mode::Unlocked, &self.path, self.cache_bytes) {
+        match open_read_only(disk.clone(), Mode::CopyOnWrite, &self.path, self.cache_bytes) {
             Ok((snapshot, _)) => Ok(snapshot),
             // Its closing writes failed: what they left is put right in memory.
             Err(EventStoreError::NotSealed(_)) => self.reopen_unclean(disk),
@@ -105,7 +108,7 @@ impl RunFile {
 
     fn reopen_unclean(&self, disk: Arc<dyn Disk>) -> Result<Snapshot> {
         let failed = |error| EventStoreError::from_io("reading", Some(&self.path), error);
-        let storage = StorageFile::new(disk, Mode::Unlocked).map_err(failed)?;
+        let storage = StorageFile::new(disk, Mode::CopyOnWrite).map_err(failed)?;
         guarded(&self.path, &mut false, || {
             let mut builder = Builder::new();
             builder.set_cache_size(self.cache_bytes);
@@ -167,7 +170,7 @@ pub(super) fn open_read_only(
         Snapshot::examine(transaction, path)
     });
     let snapshot = opened.inspect_err(|_| {
-        storage.sever();
+        storage.let_go();
         storage.release();
     })?;
     Ok((snapshot, storage))

@@ -178,9 +178,15 @@ impl StorageFile {
         }
     }
 
-    /// Lets nothing more reach the disk, and lets go of the locks; reads go on.
+    /// Lets nothing more reach the disk; reads go on, and so does the lock: nobody else may write
+    /// what is still read here.
     pub(super) fn sever(&self) {
         self.shared.diverted.store(true, Ordering::Release);
+    }
+
+    /// The same, and lets go of the locks: for a file that nobody reads through this any more.
+    pub(super) fn let_go(&self) {
+        self.sever();
         if let (true, Ok(disk)) = (self.shared.takes_locks, self.disk()) {
             // A lock that cannot be let go of goes with the descriptor.
             let _ = disk.unlock_all();
