@@ -36,12 +36,23 @@ fn fill(store: &mut dyn EventStore, batch: u64) -> u64 {
 #[test]
 fn full_disk_of_any_size_leaves_room_for_the_seal() {
     let mut runs = 0;
-    for (batch, step) in [(1, 400_000), (7, 300_000), (300, 100_000), (4000, 500_000)] {
+    // The seal copies the manifest, so a large one needs the reserve most.
+    let shapes = [
+        (1, 400_000, 0),
+        (7, 300_000, 0),
+        (300, 100_000, 0),
+        (4000, 500_000, 0),
+        (1, 400_000, 250_000),
+        (30, 200_000, 250_000),
+    ];
+    for (batch, step, manifest_bytes) in shapes {
         for capacity in (2_200_000_u64..5_000_000).step_by(step) {
             let volume = MemoryVolume::default();
             volume.knobs.capacity_bytes.store(capacity, Ordering::SeqCst);
             let mut store = store_on(&volume);
-            match store.open_run(&sample::full_manifest(RUN)) {
+            let mut manifest = sample::full_manifest(RUN);
+            manifest.crate_versions = "x".repeat(manifest_bytes);
+            match store.open_run(&manifest) {
                 Ok(()) => {}
                 Err(EventStoreError::Disk(_)) => continue,
                 Err(error) => panic!("{error}"),

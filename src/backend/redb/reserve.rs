@@ -37,7 +37,7 @@ pub(super) fn take_ballast(
 ) -> Result<()> {
     // Made now, so that a probe finds its table and leaves it as it was.
     transaction.open_table(tables::PROBE).at(path)?;
-    if planted("skip_ballast") {
+    if planted("skip_reserve") {
         return Ok(());
     }
     let ballast = (BALLAST_MANIFESTS * manifest_bytes).next_power_of_two().max(BALLAST_BYTES_MIN);
@@ -74,7 +74,7 @@ impl Prober {
         let is_spent = self.written_at_probe.is_none_or(|at_probe| {
             written.saturating_sub(at_probe).saturating_add(commit_bytes) > SPENT_BYTES_MAX
         });
-        if !is_spent || planted("skip_probe") {
+        if !is_spent || planted("skip_reserve") {
             return Ok(());
         }
         let mut table = transaction.open_table(tables::PROBE).at(path)?;
