@@ -24,8 +24,6 @@ mod segments;
 mod snapshot;
 mod storage_file;
 mod tables;
-#[cfg(test)]
-mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

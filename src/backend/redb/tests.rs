@@ -1,1 +1,0 @@
-//! Unit tests of the redb backend that need its insides.
