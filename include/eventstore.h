@@ -1998,7 +1998,7 @@ es_status es_init_index_result(struct es_index_result *result,
  * Finds the first entry that was committed with a key.
  * @param reader   the reader
  * @param kind     ES_INDEX_*
- * @param key      the key, UTF-8, at least 1 byte
+ * @param key      the key, UTF-8
  * @param key_len  its length in bytes, or ES_NTS
  * @param seq      receives the seq
  * @param err      filled on failure; may be NULL

@@ -97,7 +97,7 @@ pub unsafe extern "C" fn es_init_index_result(
 /// Finds the first entry that was committed with a key.
 /// @param reader   the reader
 /// @param kind     ES_INDEX_*
-/// @param key      the key, UTF-8, at least 1 byte
+/// @param key      the key, UTF-8
 /// @param key_len  its length in bytes, or ES_NTS
 /// @param seq      receives the seq
 /// @param err      filled on failure; may be NULL
@@ -123,9 +123,6 @@ pub unsafe extern "C" fn es_lookup(
             let reader = handle::reader(reader)?;
             let kind = read_kind("kind", kind)?;
             let key = args::text("key", key, key_len, READ_KEY_BYTES_MAX)?;
-            if key.is_empty() {
-                return Err(Refusal::invalid("key", "is empty"));
-            }
             out::check("seq", seq)?;
             let found = reader.view().lookup(kind, key)?;
             out::put(seq, found.ok_or_else(|| not_found("key", "no entry has it"))?);

@@ -801,10 +801,10 @@ static void wholes(void) {
 
 static void indices(void) {
     static const text cases[] = {{NULL, 3, ES_ERR_NULL_POINTER},
-                                 {NULL, 0, ES_ERR_INVALID_ARGUMENT},
-                                 {"", ES_NTS, ES_ERR_INVALID_ARGUMENT},
+                                 {NULL, 0, ES_ERR_NOT_FOUND},
+                                 {"", ES_NTS, ES_ERR_NOT_FOUND},
                                  {"\xff", 1, ES_ERR_INVALID_UTF8},
-                                 {long_text, 65536, ES_ERR_INVALID_ARGUMENT},
+                                 {long_text, (size_t)1 << 32, ES_ERR_INVALID_ARGUMENT},
                                  {long_text, SIZE_MAX - 1, ES_ERR_INVALID_ARGUMENT}};
     es_index_request request = ES_INDEX_REQUEST_INIT;
     es_index_row *none = NULL;

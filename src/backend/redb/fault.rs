@@ -92,7 +92,8 @@ impl IntoStoreError for DatabaseError {
 }
 
 fn from_io(path: &Path, error: io::Error) -> EventStoreError {
-    if error.kind() == io::ErrorKind::InvalidData {
+    // Also a read beyond the end: redb only asks for pages that a sound file has.
+    if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) {
         return corrupted(path, error.to_string());
     }
     match EventStoreError::from_io("file I/O", Some(path), error) {
