@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # The C interface under AddressSanitizer: library and programs instrumented, one runtime for both.
 #
-# Runs the misuse matrix and the C examples, which must be clean, then the matrix over two faults
-# planted in the library, one write beyond an arena and one use of a freed run, which the sanitizer
-# must report. (Valgrind: tests/c_abi.rs.) Needs rustc with its sanitizer runtime, gcc or CC, make.
+# Runs the misuse matrix, a run that halts and the C examples, which must be clean, then the matrix
+# over two faults planted in the library, one write beyond an arena and one use of a freed run,
+# which the sanitizer must report. The same build shows that a planted panic stays inside.
+# (Valgrind: tests/c_abi.rs.) Needs rustc with its sanitizer runtime, gcc or CC, make.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -37,14 +38,18 @@ trap 'rm -rf "$work"' EXIT
 compile="-g -O1 -fsanitize=address -fno-omit-frame-pointer"
 link="-fno-sanitize=address -Wl,--whole-archive $runtime -Wl,--no-whole-archive -Wl,--export-dynamic"
 libs="-lpthread -ldl -lm -lrt"
-# shellcheck disable=SC2086 # lists of flags
-"$cc" -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Werror -Iinclude $compile \
-  tests/c_abi/misuse.c $link -o "$work/misuse" \
-  "$library/libeventstore.so" -Wl,-rpath,"$library" $libs
+for program in misuse halt panic; do
+  # shellcheck disable=SC2086 # lists of flags
+  "$cc" -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Werror -Iinclude $compile \
+    "tests/c_abi/$program.c" $link -o "$work/$program" \
+    "$library/libeventstore.so" -Wl,-rpath,"$library" $libs
+done
 
 for backend in redb memory; do
   "$work/misuse" "$backend" "$work/$backend"
 done
+# What a halted run had open is leaked on purpose: dropping it would write.
+ASAN_OPTIONS=detect_leaks=0 "$work/halt" "$work/halt-base"
 
 make --silent -C examples-c LIBDIR="$library" BUILD="$work/examples" CFLAGS="$compile" \
   LDFLAGS="$link $libs" all
@@ -69,5 +74,14 @@ must_report() {
   }
   echo "planted $1: reported as $2"
 }
+
+# A panic planted in every call is answered, not printed.
+ES_PLANT=panic_in_call "$work/panic" 2>"$work/stderr"
+if [ -s "$work/stderr" ]; then
+  echo "a panic was printed to the host's stderr:" >&2
+  cat "$work/stderr" >&2
+  exit 1
+fi
+
 must_report arena_overflow heap-buffer-overflow
 must_report freed_handle_stays_valid heap-use-after-free

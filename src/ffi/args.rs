@@ -353,6 +353,6 @@ mod tests {
         let text = [b'a'; 9];
         // SAFETY: nine bytes are readable, and a bound of 8 looks at no more.
         let read = |bound| unsafe { text_bytes("topic", text.as_ptr().cast(), ES_NTS, bound) };
-        assert_eq!(read(8).err().expect("too long").status(), ES_ERR_INVALID_ARGUMENT);
+        assert_eq!(read(8).expect_err("too long").status(), ES_ERR_INVALID_ARGUMENT);
     }
 }

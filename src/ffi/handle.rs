@@ -266,3 +266,88 @@ fn new_slab() -> Option<&'static [Slot]> {
     // SAFETY: `slots` zeroed slots were allocated at `start`; they are never freed.
     Some(unsafe { std::slice::from_raw_parts(start.as_ptr(), slots) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    const KIND: u32 = 7;
+    const OTHER_KIND: u32 = 8;
+
+    /// Takes part in a test alone: all handles of a process share the slabs.
+    static ALONE: Mutex<()> = Mutex::new(());
+
+    fn make() -> *mut Slot {
+        give(KIND, 5_u64).expect("memory for a slot").as_ptr()
+    }
+
+    fn free(handle: *mut Slot) -> bool {
+        match release(handle, KIND) {
+            // SAFETY: `release` gave this Box<u64>, which `make` put there, to this call alone.
+            Some(object) => drop(unsafe { Box::from_raw(object.cast::<u64>()) }),
+            None => return false,
+        }
+        true
+    }
+
+    fn status(handle: *mut Slot, kind: u32) -> es_status {
+        find("run", handle, kind).map_or_else(|refusal| refusal.status(), |_| ES_OK)
+    }
+
+    /// A freed handle is recognised for as long as 1,024 others are freed after it.
+    #[test]
+    fn slot_is_used_again_only_after_many_later_frees() {
+        let _alone = ALONE.lock();
+        let first = make();
+        assert!(free(first));
+        for later in 0..REUSE_AFTER_FREES {
+            assert_eq!(status(first, KIND), ES_ERR_BAD_HANDLE, "after {later} later frees");
+            let next = make();
+            assert_ne!(next, first, "after {later} later frees");
+            assert!(free(next));
+        }
+        let again: HashSet<_> = (0..2 * REUSE_AFTER_FREES).map(|_| make()).collect();
+        assert_eq!(again.len(), 2 * REUSE_AFTER_FREES, "no slot twice");
+        assert!(again.into_iter().all(free));
+    }
+
+    /// Of two frees one has an effect, in any order of threads.
+    #[test]
+    fn object_is_freed_once_by_racing_threads() {
+        let _alone = ALONE.lock();
+        for _ in 0..200 {
+            let handle = make().addr();
+            let freed: usize = std::thread::scope(|scope| {
+                let frees: Vec<_> = (0..4)
+                    .map(|_| {
+                        scope.spawn(move || free(std::ptr::with_exposed_provenance_mut(handle)))
+                    })
+                    .collect();
+                frees.into_iter().map(|free| usize::from(free.join().expect("no panic"))).sum()
+            });
+            assert_eq!(freed, 1);
+        }
+    }
+
+    /// No pointer but that of a live slot of the right kind is a handle.
+    #[test]
+    fn pointers_that_are_no_handles_are_recognised() {
+        let _alone = ALONE.lock();
+        let handle = make();
+        assert_eq!(status(handle, KIND), ES_OK);
+        assert_eq!(status(handle, OTHER_KIND), ES_ERR_BAD_HANDLE);
+        let local = 0_u64;
+        for wild in [
+            std::ptr::null_mut(),
+            (&raw const local).cast_mut().cast(),
+            handle.wrapping_byte_add(1),
+            handle.wrapping_byte_add(size_of::<Slot>() / 2),
+            std::ptr::without_provenance_mut(usize::MAX),
+        ] {
+            assert_eq!(status(wild, KIND), ES_ERR_BAD_HANDLE, "{wild:?}");
+            assert!(!free(wild), "{wild:?}");
+        }
+        assert!(free(handle));
+    }
+}

@@ -13,6 +13,7 @@ use std::sync::Once;
 use super::error::{Refusal, es_error};
 use super::out;
 use super::status::{ES_OK, es_status};
+use crate::planted::planted;
 
 /// Runs the body of an exported function, whose last value is a `Result<(), Refusal>`.
 macro_rules! guarded {
@@ -36,7 +37,10 @@ pub(super) fn guard(err: *mut es_error, body: impl FnOnce() -> Result<(), Refusa
     install_hook();
     DEPTH.set(DEPTH.get() + 1);
     // What a panic leaves half done is behind handles, which the header says to free after it.
-    let answer = panic::catch_unwind(AssertUnwindSafe(body));
+    let answer = panic::catch_unwind(AssertUnwindSafe(|| {
+        assert!(!planted("panic_in_call"), "planted at the start of a call");
+        body()
+    }));
     DEPTH.set(DEPTH.get() - 1);
     let refusal = match answer {
         Ok(Ok(())) => return ES_OK,
