@@ -3,7 +3,7 @@
 //! It checks options, takes the instance's lock, chooses the backend and hands the run to the
 //! [`crate::writer`] or to a [`Reader`]. What a run is, once open, is theirs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::backend::EventStore;
 use crate::backend::memory::MemoryStore;
@@ -204,6 +204,33 @@ pub fn open_crashed_run(
 /// Every backend that keeps runs in files, for operations over all of them.
 pub(crate) fn run_formats(base: &Path) -> [(BackendKind, Box<dyn RunFormat>); 1] {
     [(BackendKind::Redb, Box::new(redb::RedbFiles::new(base)))]
+}
+
+/// Creates a run without a writer's thread, for operations that fill it themselves. Holds the
+/// instance meanwhile.
+///
+/// # Errors
+/// Those of [`open_run`].
+pub(crate) fn create_run(
+    base: &Path,
+    manifest: &RunManifest,
+    cache_bytes: usize,
+    digest_key: Option<[u8; 32]>,
+) -> Result<NewRun> {
+    manifest.check_new()?;
+    let lock = InstanceLock::acquire(base, &manifest.instance_id)?;
+    let mut store = RedbStore::new(base, RedbOptions { two_phase: true, cache_bytes, digest_key });
+    store.open_run(manifest)?;
+    let path = store.run_path().expect("opened above");
+    Ok(NewRun { store: Box::new(store), path, format: Box::new(redb::RedbFiles::new(base)), lock })
+}
+
+/// A run that an operation made.
+pub(crate) struct NewRun {
+    pub(crate) store: Box<dyn EventStore>,
+    pub(crate) path: PathBuf,
+    pub(crate) format: Box<dyn RunFormat>,
+    pub(crate) lock: InstanceLock,
 }
 
 /// Opens a run file by the host's path, for looking alone, and holds it.

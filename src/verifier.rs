@@ -20,7 +20,7 @@ use crate::digest::{DigestBuilder, RunDigest};
 use crate::entry::Row;
 use crate::error::{EventStoreError, Fault, Result};
 use crate::manifest::{RunManifest, RunStatus};
-use crate::progress::{PROGRESS_ENTRIES, Progress, ProgressCallback};
+use crate::progress::{ProgressCallback, Teller};
 use crate::snapshot::SnapshotAnchor;
 use crate::store;
 
@@ -165,8 +165,8 @@ impl<'v, 'p> Verification<'v, 'p> {
         let manifest = self.run.view().manifest().ok();
         let high_watermark = self.run.view().high_watermark();
         let run_id = manifest.as_ref().map(|manifest| manifest.run_id.clone());
-        let mut rows = Rows::new(high_watermark, run_id.clone(), None);
-        rows.progress = self.options.progress.take();
+        let teller = self.teller(run_id.as_deref().unwrap_or_default(), high_watermark);
+        let mut rows = Rows::new(teller, None);
         let walked = walk(&mut self.run, &mut rows);
         let Rows { findings, entries, .. } = rows;
         if let Ok(Walked { is_broken_off: true, .. }) = walked {
@@ -196,10 +196,9 @@ impl<'v, 'p> Verification<'v, 'p> {
             Ok(Some(digest)) if digest.keyed => self.options.digest_key,
             _ => None,
         };
-        let run_id = Some(manifest.run_id.clone());
-        let mut rows = Rows::new(view.high_watermark(), run_id, key.as_ref());
+        let teller = self.teller(&manifest.run_id, view.high_watermark());
+        let mut rows = Rows::new(teller, key.as_ref());
         rows.indexed = Some(view.as_ref());
-        rows.progress = self.options.progress.take();
         let walked = walk(&mut self.run, &mut rows)?;
         if walked.is_broken_off {
             return Err(EventStoreError::Timeout);
@@ -220,6 +219,10 @@ impl<'v, 'p> Verification<'v, 'p> {
             findings: self.findings,
             digest: verdict,
         })
+    }
+
+    fn teller(&mut self, run_id: &str, entries_total: u64) -> Teller<'p> {
+        Teller::new(run_id, entries_total, self.options.progress.take())
     }
 
     fn check_indices(
@@ -342,7 +345,7 @@ fn hex(bytes: &[u8; 32]) -> String {
 }
 
 /// Sums up the rows as they go by.
-struct Rows<'r, 'p> {
+struct Rows<'r, 't> {
     /// Where keys are looked up; `None` where no index can be trusted.
     indexed: Option<&'r dyn EventReader>,
     digest: DigestBuilder,
@@ -350,12 +353,11 @@ struct Rows<'r, 'p> {
     entries: u64,
     ts_init_max: Option<u64>,
     findings: Vec<Finding>,
-    told: Progress,
-    progress: Option<&'p mut ProgressCallback<'p>>,
+    teller: Teller<'t>,
 }
 
-impl Rows<'_, '_> {
-    fn new(entries_total: u64, run_id: Option<String>, key: Option<&[u8; 32]>) -> Self {
+impl<'t> Rows<'_, 't> {
+    fn new(teller: Teller<'t>, key: Option<&[u8; 32]>) -> Self {
         Self {
             indexed: None,
             digest: DigestBuilder::new(key),
@@ -363,8 +365,7 @@ impl Rows<'_, '_> {
             entries: 0,
             ts_init_max: None,
             findings: Vec::new(),
-            told: Progress { run_id: run_id.unwrap_or_default(), entries: 0, entries_total },
-            progress: None,
+            teller,
         }
     }
 }
@@ -377,13 +378,7 @@ impl RowSink for Rows<'_, '_> {
         if let Some(view) = self.indexed {
             self.indices.add(view, &row);
         }
-        match &mut self.progress {
-            Some(tell) if self.entries % PROGRESS_ENTRIES == 0 => {
-                self.told.entries = row.entry.seq;
-                tell(&self.told)
-            }
-            _ => ControlFlow::Continue(()),
-        }
+        self.teller.add_entry()
     }
 
     fn bad(&mut self, finding: Finding) {

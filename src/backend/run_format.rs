@@ -5,7 +5,6 @@
 //! [`FoundRun::remove`]. Which runs are looked at, and what becomes of them: `catalogue`,
 //! `verifier`, `recovery`, `salvage`, `retention`.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::{EventReader, EventStore};
@@ -43,9 +42,6 @@ pub(crate) trait RunFormat: Send + Sync {
 
 /// One run, open and held until dropped.
 pub(crate) trait FoundRun: Send {
-    /// Where it lies.
-    fn path(&self) -> &Path;
-
     /// How long it is on the disk, in bytes.
     fn bytes(&self) -> u64;
 

@@ -141,36 +141,25 @@ impl Directory {
 
     /// Renames within this directory; `AlreadyExists` when the new name is taken, whatever it is.
     pub(crate) fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
-        let (from_c, to_c) = (c_string(OsStr::new(from))?, c_string(OsStr::new(to))?);
-        let at = self.raw();
-        // SAFETY: both names are NUL-terminated and outlive the call.
-        let renamed = retry(|| unsafe {
-            libc::renameat2(at, from_c.as_ptr(), at, to_c.as_ptr(), libc::RENAME_NOREPLACE)
-        });
-        match renamed {
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {
-                // SAFETY: both names are NUL-terminated and outlive the call.
-                retry(|| unsafe { libc::linkat(at, from_c.as_ptr(), at, to_c.as_ptr(), 0) })?;
-                self.remove(from)
-            }
-            other => other.map(drop),
-        }
+        self.move_new(from, self, to)
     }
 
     /// Renames into another directory; `AlreadyExists` when the new name is taken there.
     pub(crate) fn move_new(&self, from: &str, other: &Self, to: &str) -> io::Result<()> {
         let (from_c, to_c) = (c_string(OsStr::new(from))?, c_string(OsStr::new(to))?);
+        let (at, there) = (self.raw(), other.raw());
         // SAFETY: both names are NUL-terminated and outlive the call.
         let moved = retry(|| unsafe {
-            libc::renameat2(
-                self.raw(),
-                from_c.as_ptr(),
-                other.raw(),
-                to_c.as_ptr(),
-                libc::RENAME_NOREPLACE,
-            )
+            libc::renameat2(at, from_c.as_ptr(), there, to_c.as_ptr(), libc::RENAME_NOREPLACE)
         });
-        moved.map(drop)
+        match moved {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {
+                // SAFETY: both names are NUL-terminated and outlive the call.
+                retry(|| unsafe { libc::linkat(at, from_c.as_ptr(), there, to_c.as_ptr(), 0) })?;
+                self.remove(from)
+            }
+            other => other.map(drop),
+        }
     }
 
     /// The names in this directory, sorted, without `.` and `..`. One that is not UTF-8 is no name

@@ -15,7 +15,7 @@ use crate::error::{EventStoreError, Fault, Result};
 use crate::manifest::check_id;
 
 /// The name of the lock's file in the instance's directory.
-const LOCK_FILE: &str = ".es.lock";
+pub(crate) const LOCK_FILE: &str = ".es.lock";
 
 /// Holds the instance until dropped.
 #[derive(Debug)]

@@ -49,16 +49,27 @@ pub(super) fn prefer_newest(storage: &StorageFile, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes a copy-on-write file look closed in order, so that a reader trusts its newest commit.
+/// One of the two commits that a header holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// The one that the header's byte names.
+    Named,
+    /// The other.
+    Other,
+}
+
+/// Makes a copy-on-write file look closed in order after the commit of this slot, so that a
+/// reader trusts it.
 ///
 /// # Errors
 /// `Backend`.
-pub(super) fn forgive_crash(storage: &StorageFile, path: &Path) -> Result<()> {
+pub(super) fn forgive_crash(storage: &StorageFile, slot: Slot, path: &Path) -> Result<()> {
     let failed = |error| EventStoreError::from_io("reading the header", Some(path), error);
     if storage.len().map_err(failed)? < HEADER_BYTES {
         return Ok(());
     }
     let mut flags = [0];
     storage.read(FLAGS_OFFSET, &mut flags).map_err(failed)?;
-    storage.write(FLAGS_OFFSET, &[flags[0] & !RECOVERY_REQUIRED]).map_err(failed)
+    let other = if slot == Slot::Other { PRIMARY } else { 0 };
+    storage.write(FLAGS_OFFSET, &[(flags[0] & !RECOVERY_REQUIRED) ^ other]).map_err(failed)
 }

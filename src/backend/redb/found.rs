@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use redb::{Builder, ConcurrencyMode, ReadableDatabase};
 
+use super::commit_slots::Slot;
 use super::disk::{Disk, Folder, LockMode, LockRange, Purpose, Volume};
 use super::fault::{At, guarded, locked};
 use super::os_disk::{OsDisk, OsVolume};
@@ -152,6 +153,26 @@ impl RedbRun {
         examined.map_err(Refusal::of)
     }
 
+    /// Opens the commit of one slot as it is, trusting every page of it.
+    fn open_slot(&self, slot: Slot, cache_bytes: usize) -> Result<Arc<dyn EventReader>> {
+        let storage = self.storage()?;
+        let mut is_caught = false;
+        let opened = guarded(&self.path, &mut is_caught, || {
+            commit_slots::forgive_crash(&storage, slot, &self.path)?;
+            // In this mode a reader needs no list of free pages, which a crash leaves unwritten.
+            let database = Builder::new()
+                .set_cache_size(cache_bytes)
+                .set_concurrency_mode(ConcurrencyMode::SingleWriter)
+                .open_read_only_with_backend(storage.clone())
+                .at(&self.path)?;
+            let found = Snapshot::new(database.begin_read().at(&self.path)?, 0);
+            found.check_is_run(&self.path)?;
+            Ok(found.measured_as_far_as_readable(&self.path))
+        });
+        let snapshot = opened.inspect_err(|_| storage.release())?;
+        Ok(self.view(storage, snapshot, cache_bytes))
+    }
+
     fn view(
         &self,
         storage: StorageFile,
@@ -179,10 +200,6 @@ impl Refusal {
 }
 
 impl FoundRun for RedbRun {
-    fn path(&self) -> &Path {
-        &self.path
-    }
-
     fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -214,20 +231,9 @@ impl FoundRun for RedbRun {
     }
 
     fn open_damaged(&self, cache_bytes: usize) -> Result<Arc<dyn EventReader>> {
-        let storage = self.storage()?;
-        let mut is_caught = false;
-        let opened = guarded(&self.path, &mut is_caught, || {
-            commit_slots::forgive_crash(&storage, &self.path)?;
-            // In this mode a reader needs no list of free pages, which a crash leaves unwritten.
-            let database = Builder::new()
-                .set_cache_size(cache_bytes)
-                .set_concurrency_mode(ConcurrencyMode::SingleWriter)
-                .open_read_only_with_backend(storage.clone())
-                .at(&self.path)?;
-            Snapshot::examine(database.begin_read().at(&self.path)?, &self.path)
-        });
-        let snapshot = opened.inspect_err(|_| storage.release())?;
-        Ok(self.view(storage, snapshot, cache_bytes))
+        // What the newest commit no longer gives, the one before it may.
+        self.open_slot(Slot::Named, cache_bytes)
+            .or_else(|error| self.open_slot(Slot::Other, cache_bytes).map_err(|_| error))
     }
 
     fn adopt(

@@ -12,7 +12,7 @@ use redb::{
 };
 
 use super::commit_row::CommitRow;
-use super::fault::{At, corrupted, undecodable};
+use super::fault::{At, corrupted, guarded, undecodable};
 use super::tables;
 use crate::codec;
 use crate::digest::RunDigest;
@@ -64,16 +64,32 @@ impl Snapshot {
 
     /// The same commit with its high-watermark, see [`Snapshot::examine`].
     pub(super) fn measured(self, path: &Path) -> Result<Self> {
-        let mut found = self;
-        let manifest = found.manifest(path)?;
-        let sealed_at = if manifest.status.is_sealed() { manifest.high_watermark } else { 0 };
-        let last = |table: Option<&RowTable>| match table {
-            Some(table) => Ok(table.last().at(path)?.map_or(0, |(key, _)| key.value())),
-            None => Ok(0),
+        let high_watermark =
+            self.sealed_at(path)?.max(self.last_entry(path)?).max(self.last_commit(path)?);
+        Ok(Self { high_watermark, ..self })
+    }
+
+    /// The same for a file whose structure is unsound: what cannot be read does not count.
+    pub(super) fn measured_as_far_as_readable(self, path: &Path) -> Self {
+        let ends = [Self::sealed_at, Self::last_entry, Self::last_commit];
+        let readable = |end: fn(&Self, &Path) -> Result<u64>| {
+            guarded(path, &mut false, || end(&self, path)).unwrap_or(0)
         };
-        found.high_watermark =
-            sealed_at.max(last(found.entries(path)?)?).max(last(found.commits(path)?)?);
-        Ok(found)
+        let high_watermark = ends.into_iter().map(readable).max().unwrap_or(0);
+        Self { high_watermark, ..self }
+    }
+
+    fn sealed_at(&self, path: &Path) -> Result<u64> {
+        let manifest = self.manifest(path)?;
+        Ok(if manifest.status.is_sealed() { manifest.high_watermark } else { 0 })
+    }
+
+    fn last_entry(&self, path: &Path) -> Result<u64> {
+        last_key(self.entries(path)?, path)
+    }
+
+    fn last_commit(&self, path: &Path) -> Result<u64> {
+        last_key(self.commits(path)?, path)
     }
 
     pub(super) fn high_watermark(&self) -> u64 {
@@ -216,6 +232,13 @@ impl Snapshot {
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
             Err(error) => Err(error).at(path),
         }
+    }
+}
+
+fn last_key(table: Option<&RowTable>, path: &Path) -> Result<u64> {
+    match table {
+        Some(table) => Ok(table.last().at(path)?.map_or(0, |(key, _)| key.value())),
+        None => Ok(0),
     }
 }
 
