@@ -235,6 +235,18 @@ impl EventStoreError {
         Self::Corrupted(Box::new(Fault::new(message).at(path)))
     }
 
+    /// A file at `path` that is no run file at all: empty, or of another program.
+    pub fn foreign(path: &Path, message: impl Into<String>) -> Self {
+        let mut fault = Fault::new(message).at(path);
+        fault.kind = io::ErrorKind::InvalidInput;
+        Self::Corrupted(Box::new(fault))
+    }
+
+    /// Whether a `Corrupted` says that the file never was a run: there is nothing to salvage.
+    pub fn is_foreign(&self) -> bool {
+        matches!(self, Self::Corrupted(fault) if fault.kind == io::ErrorKind::InvalidInput)
+    }
+
     /// An I/O error, sorted: out of space, quota and file size limit are `Disk`, the rest `Backend`.
     pub fn from_io(action: &str, path: Option<&Path>, error: io::Error) -> Self {
         let fault = Box::new(Fault::from_io(action, path, error));

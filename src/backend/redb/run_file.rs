@@ -13,7 +13,7 @@ use parking_lot::RwLock;
 use redb::{Builder, ReadableDatabase};
 
 use super::disk::Disk;
-use super::fault::{At, corrupted, guarded};
+use super::fault::{At, guarded};
 use super::snapshot::Snapshot;
 use super::storage_file::{Mode, StorageFile};
 use crate::error::{EventStoreError, Result};
@@ -200,5 +200,6 @@ pub(super) fn check_header(disk: &dyn Disk, path: &Path) -> Result<()> {
             format!("starts with \"{found}\", expected \"{}\"", MAGIC.escape_ascii())
         }
     };
-    Err(corrupted(path, format!("{what}, not a run file; move it aside")))
+    let message = format!("{what}, not a run file; move it aside");
+    Err(EventStoreError::foreign(path, message))
 }

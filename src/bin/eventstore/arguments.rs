@@ -1,0 +1,196 @@
+//! The command line: names and options as CLI.md fixes them. Man pages and completions come from
+//! these definitions too.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use eventstore::index::IndexKind;
+use eventstore::store::BackendKind;
+use globset::{Glob, GlobMatcher};
+
+use crate::time;
+
+/// Operates the runs of an event store: captures, lists, reads, checks and repairs them.
+#[derive(Parser)]
+#[command(name = "eventstore", version, disable_help_subcommand = true, after_help = STATUSES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const STATUSES: &str = "\
+Exit status:
+  0  done
+  1  it ran and the data is at fault: findings, a damaged file, a quarantined run, a bad line,
+     not found
+  2  it could not run: usage; a missing, empty, foreign, future-format, locked or unsealed file;
+     time-out
+
+RUN is the path of a run's file. With --json every command prints one JSON object a line.";
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Ingest(Ingest),
+    Dump(Dump),
+    Get(Get),
+    Lookup(Lookup),
+    #[command(hide = true)]
+    Generate(Generate),
+}
+
+/// Captures JSON Lines into a new run and seals it `Ended`.
+///
+/// A line is an object with `ts`, `topic`, `type` and `payload`, and optionally `ts_recv`,
+/// `client_order_id`, `venue_order_id`, `correlation_id`, `causation_id` and `payload_encoding`
+/// (`text`, `hex`, `base64`); or what `dump --json` prints. Unknown keys are ignored.
+///
+/// A bad line stops the ingest: everything before it is durable and the run is sealed. SIGINT
+/// leaves the run `Running`, for `recover` to seal.
+#[derive(Args)]
+pub(crate) struct Ingest {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Name of the new run [default: <unix seconds>-<8 random characters>]
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: Option<String>,
+    /// How the run is stored
+    #[arg(long, value_enum, default_value_t = Backend::Redb)]
+    pub(crate) backend: Backend,
+    /// Prints the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// JSON Lines, zstd-compressed if the name ends in `.zst`; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// Where an instance's runs lie.
+#[derive(Args)]
+pub(crate) struct Place {
+    /// The folder that holds a folder for each instance
+    #[arg(long, value_name = "DIR")]
+    pub(crate) base: PathBuf,
+    /// The trading instance
+    #[arg(long, value_name = "ID")]
+    pub(crate) instance: String,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Backend {
+    /// One file a run
+    Redb,
+}
+
+impl Backend {
+    pub(crate) fn kind(self) -> BackendKind {
+        match self {
+            Self::Redb => BackendKind::Redb,
+        }
+    }
+}
+
+/// Lists the runs below a folder; unreadable files with the reason.
+#[derive(Args)]
+pub(crate) struct Runs {
+    /// The folder that holds a folder for each instance
+    #[arg(long, value_name = "DIR")]
+    pub(crate) base: PathBuf,
+    /// Only this instance [default: all]
+    #[arg(long, value_name = "ID")]
+    pub(crate) instance: Option<String>,
+    /// Prints one JSON object a run
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Prints a sealed run: manifest, anchor, entries.
+///
+/// Filters combine. The first bad row ends the dump, after all good ones before it.
+#[derive(Args)]
+pub(crate) struct Dump {
+    /// The run's file
+    pub(crate) run: PathBuf,
+    /// First sequence number
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) from: u64,
+    /// Last sequence number [default: the end]
+    #[arg(long, value_name = "N")]
+    pub(crate) to: Option<u64>,
+    /// Entries with `ts_init` at or after T: nanoseconds, or a UTC time like 2023-11-14T22:13:20
+    #[arg(long, value_name = "T", value_parser = time::parse)]
+    pub(crate) since: Option<u64>,
+    /// Entries with `ts_init` at or before T
+    #[arg(long, value_name = "T", value_parser = time::parse)]
+    pub(crate) until: Option<u64>,
+    /// Entries whose topic matches, as in 'orders.*'
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    pub(crate) topic: Option<GlobMatcher>,
+    /// Entries whose payload type matches
+    #[arg(long = "type", value_name = "GLOB", value_parser = glob)]
+    pub(crate) payload_type: Option<GlobMatcher>,
+    /// Last entry first
+    #[arg(long)]
+    pub(crate) reverse: bool,
+    /// Prints one JSON object a line, which `ingest` reads
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn glob(pattern: &str) -> Result<GlobMatcher, String> {
+    Glob::new(pattern).map(|glob| glob.compile_matcher()).map_err(|error| error.kind().to_string())
+}
+
+/// Prints one entry.
+#[derive(Args)]
+pub(crate) struct Get {
+    /// The run's file
+    pub(crate) run: PathBuf,
+    /// The entry's sequence number
+    pub(crate) seq: u64,
+    /// Prints the entry as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Finds the first entry that was captured with a key, and prints it.
+#[derive(Args)]
+pub(crate) struct Lookup {
+    /// The run's file
+    pub(crate) run: PathBuf,
+    /// Which index
+    #[arg(value_enum)]
+    pub(crate) index: Index,
+    /// The order id
+    pub(crate) key: String,
+    /// Prints the entry as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Index {
+    /// The id that this side gave an order
+    Client,
+    /// The id that the venue gave it
+    Venue,
+}
+
+impl Index {
+    pub(crate) fn kind(self) -> IndexKind {
+        match self {
+            Self::Client => IndexKind::CLIENT_ORDER_ID,
+            Self::Venue => IndexKind::VENUE_ORDER_ID,
+        }
+    }
+}
+
+/// Writes the man pages and shell completions, for packaging.
+#[derive(Args)]
+pub(crate) struct Generate {
+    /// Folder for the man pages
+    #[arg(long, value_name = "DIR")]
+    pub(crate) man: Option<PathBuf>,
+    /// Folder for the completions of bash, elvish, fish, PowerShell and zsh
+    #[arg(long, value_name = "DIR")]
+    pub(crate) completions: Option<PathBuf>,
+}
