@@ -29,8 +29,8 @@ thread_local! {
     static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// The store's own threads; a panic there halts the run, and its text belongs to the reason.
-const OWN_THREADS: &str = "es-";
+/// The store's own thread, by its name; a panic there halts the run, whose reason tells of it.
+const OWN_THREAD: &str = "es-writer";
 
 /// Answers what the body answers; `err`, where the host gave one, is written on failure only.
 pub(super) fn guard(err: *mut es_error, body: impl FnOnce() -> Result<(), Refusal>) -> es_status {
@@ -54,8 +54,10 @@ pub(super) fn guard(err: *mut es_error, body: impl FnOnce() -> Result<(), Refusa
 
 #[cold]
 fn caught(payload: Box<dyn Any + Send>) -> Refusal {
-    // Dropping a foreign payload may panic again, outside the guard.
-    std::mem::forget(payload);
+    if !payload.is::<&str>() && !payload.is::<String>() {
+        // Dropping a payload of another type may panic again, outside the guard.
+        std::mem::forget(payload);
+    }
     Refusal::Panic(LAST_PANIC.take())
 }
 
@@ -70,7 +72,7 @@ fn install_hook() {
 fn is_ours() -> bool {
     // `try_with`, since a thread may panic while its locals are being destroyed.
     DEPTH.try_with(Cell::get).is_ok_and(|depth| depth > 0)
-        || std::thread::current().name().is_some_and(|name| name.starts_with(OWN_THREADS))
+        || std::thread::current().name() == Some(OWN_THREAD)
 }
 
 fn keep(info: &PanicHookInfo<'_>) {

@@ -50,6 +50,7 @@ int main(int argc, char **argv) {
     es_reader *reader;
     uint64_t durable;
     es_status status;
+    es_error halted;
     unsigned appended = 0;
 
     if (argc != 2) return 2;
@@ -74,8 +75,10 @@ int main(int argc, char **argv) {
     do {
         status = es_append_batch(seen.run, &draft, sizeof draft, 1, NULL, NULL, &err);
     } while (status == ES_OK && ++appended < 1000);
+    halted = err;
     while (!atomic_load(&seen.done) && waited_ms++ < 10000) nanosleep(&moment, NULL);
     CHECK(status == ES_ERR_HALTED, "the run halts at its limit");
+    CHECK(halted.seq == appended + 1 && halted.count == 1 && halted.os_errno == EFBIG, "what was claimed, and why");
     ACCEPTED(es_get_run_state(seen.run, &out.state, sizeof out.state, &err));
     CHECK(out.state.phase == ES_PHASE_HALTED && out.state.halt_status == ES_ERR_DISK, "halted, disk");
     CHECK(out.state.halt_errno == EFBIG && out.state.high_watermark == appended, "EFBIG, what was acknowledged");
