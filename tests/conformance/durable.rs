@@ -2,10 +2,12 @@
 
 use std::fs;
 
+use eventstore::backend::Direction;
 use eventstore::manifest::RunStatus;
 
 use super::fixture::{
-    Fixture, RUN, append_groups, assert_holds, assert_sealed, kind_of, manifest, store_with,
+    Fixture, RUN, all_rows, append_groups, assert_holds, assert_sealed, kind_of, manifest,
+    store_with,
 };
 use crate::common::sample::{self, INSTANCE};
 
@@ -162,4 +164,26 @@ pub fn readers_of_a_left_run_keep_it_to_themselves(fixture: &dyn Fixture) {
     assert_eq!(kind_of(recovery.load_crashed(INSTANCE, RUN)), "Locked");
     drop(reader);
     recovery.load_crashed(INSTANCE, RUN).expect("the lock went with the reader");
+}
+
+/// A reader of a run that its writer left, while recovery has that run, does not pass for empty.
+pub fn reader_of_a_run_that_recovery_has_says_so(fixture: &dyn Fixture) {
+    let entries = sample::run_of(30);
+    let mut store = store_with(fixture, &manifest(), &entries, 5);
+    let reader = store.reader().unwrap();
+    store.close().unwrap();
+    drop(store);
+    let mut recovery = fixture.store(None);
+    if kind_of(recovery.load_crashed(INSTANCE, RUN)) == "Locked" {
+        // The reader has never let go: then it reads on.
+        assert_eq!(all_rows(&*reader), entries);
+        return;
+    }
+    assert_eq!(reader.high_watermark(), 30);
+    let refused = reader.scan_range(1, u64::MAX, Direction::Forward).map(|_| ());
+    assert_eq!(kind_of(refused), "Locked");
+    recovery.seal(RunStatus::CrashedRecovered).unwrap();
+    recovery.close().unwrap();
+    drop(recovery);
+    assert_eq!(all_rows(&*reader), entries);
 }

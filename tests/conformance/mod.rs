@@ -105,6 +105,7 @@ macro_rules! durable_behaviours {
             durable::foreign_file_is_refused_and_not_changed,
             durable::readers_of_an_abandoned_run_keep_it_to_themselves,
             durable::readers_of_a_left_run_keep_it_to_themselves,
+            durable::reader_of_a_run_that_recovery_has_says_so,
             durable::keyed_run_sealed_without_its_key_has_no_digest,
         }
     };

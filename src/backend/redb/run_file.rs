@@ -29,8 +29,8 @@ pub(super) struct RunFile {
 enum View {
     /// A snapshot that can be read.
     Ready(Arc<Snapshot>),
-    /// Closed in order: the next reader opens a view of its own.
-    Closed,
+    /// Closed in order, with this high-watermark: the next reader opens a view of its own.
+    Closed(u64),
     /// redb panicked on the file.
     Broken(EventStoreError),
 }
@@ -63,7 +63,8 @@ impl RunFile {
 
     /// Takes note that redb has closed the file: its snapshots can no longer be read.
     pub(super) fn closed(&self) {
-        let previous = std::mem::replace(&mut *self.view.write(), View::Closed);
+        let closed = View::Closed(self.high_watermark());
+        let previous = std::mem::replace(&mut *self.view.write(), closed);
         drop(previous);
     }
 
@@ -72,10 +73,10 @@ impl RunFile {
         match &*self.view.read() {
             View::Ready(snapshot) => return Ok(snapshot.clone()),
             View::Broken(error) => return Err(error.clone()),
-            View::Closed => {}
+            View::Closed(_) => {}
         }
         let mut view = self.view.write();
-        if matches!(&*view, View::Closed) {
+        if matches!(&*view, View::Closed(_)) {
             *view = match self.reopen() {
                 Ok(snapshot) => View::Ready(Arc::new(snapshot)),
                 // Recovery has it: ask again when that is done.
@@ -86,13 +87,18 @@ impl RunFile {
         match &*view {
             View::Ready(snapshot) => Ok(snapshot.clone()),
             View::Broken(error) => Err(error.clone()),
-            View::Closed => unreachable!("replaced above"),
+            View::Closed(_) => unreachable!("replaced above"),
         }
     }
 
-    /// The largest durable sequence; 0 when the file can no longer be read.
+    /// The largest durable sequence, as of the last look at the file; whether that can still be
+    /// read is for the next read to say. 0 for a file that broke.
     pub(super) fn high_watermark(&self) -> u64 {
-        self.snapshot().map_or(0, |snapshot| snapshot.high_watermark())
+        match &*self.view.read() {
+            View::Ready(snapshot) => snapshot.high_watermark(),
+            View::Closed(high_watermark) => *high_watermark,
+            View::Broken(_) => 0,
+        }
     }
 
     fn reopen(&self) -> Result<Snapshot> {
@@ -139,7 +145,7 @@ impl RunFile {
 impl Drop for RunFile {
     fn drop(&mut self) {
         // Snapshots end first: ending a read transaction may still look at the file.
-        if let View::Ready(snapshot) = std::mem::replace(self.view.get_mut(), View::Closed) {
+        if let View::Ready(snapshot) = std::mem::replace(self.view.get_mut(), View::Closed(0)) {
             drop(snapshot);
         }
         self.storage.release();
