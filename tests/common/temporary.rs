@@ -14,9 +14,19 @@ pub struct TemporaryFolder {
 impl TemporaryFolder {
     /// Makes the folder; `label` tells its test apart in a listing.
     pub fn new(label: &str) -> Self {
+        Self::below(&std::env::temp_dir(), label)
+    }
+
+    /// The same in memory, where the machine has a place for that: flushes then cost nothing.
+    pub fn in_memory(label: &str) -> Self {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { Self::below(memory, label) } else { Self::new(label) }
+    }
+
+    fn below(parent: &Path, label: &str) -> Self {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("eventstore-{}-{number}-{label}", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        let path = parent.join(name);
         // A folder left by a killed test process that had the same id.
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).expect("the temporary folder can be made");
