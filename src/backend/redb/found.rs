@@ -159,18 +159,30 @@ impl RedbRun {
         let mut is_caught = false;
         let opened = guarded(&self.path, &mut is_caught, || {
             commit_slots::forgive_crash(&storage, slot, &self.path)?;
-            // In this mode a reader needs no list of free pages, which a crash leaves unwritten.
-            let database = Builder::new()
-                .set_cache_size(cache_bytes)
-                .set_concurrency_mode(ConcurrencyMode::SingleWriter)
-                .open_read_only_with_backend(storage.clone())
-                .at(&self.path)?;
-            let found = Snapshot::new(database.begin_read().at(&self.path)?, 0);
+            let found = self.newest(&storage, cache_bytes, 0)?;
             found.check_is_run(&self.path)?;
-            Ok(found.measured_as_far_as_readable(&self.path))
+            let high_watermark = found.measured_as_far_as_readable(&self.path).high_watermark();
+            // Opened anew: after a read that failed while measuring, redb refuses all others.
+            self.newest(&storage, cache_bytes, high_watermark)
         });
         let snapshot = opened.inspect_err(|_| storage.release())?;
         Ok(self.view(storage, snapshot, cache_bytes))
+    }
+
+    /// The commit that the file's header names, unchecked.
+    fn newest(
+        &self,
+        storage: &StorageFile,
+        cache_bytes: usize,
+        high_watermark: u64,
+    ) -> Result<Snapshot> {
+        // In this mode a reader needs no list of free pages, which a crash leaves unwritten.
+        let database = Builder::new()
+            .set_cache_size(cache_bytes)
+            .set_concurrency_mode(ConcurrencyMode::SingleWriter)
+            .open_read_only_with_backend(storage.clone())
+            .at(&self.path)?;
+        Ok(Snapshot::new(database.begin_read().at(&self.path)?, high_watermark))
     }
 
     fn view(
