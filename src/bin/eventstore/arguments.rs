@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use eventstore::index::IndexKind;
+use eventstore::retention::Keep;
 use eventstore::store::BackendKind;
 use globset::{Glob, GlobMatcher};
 
@@ -31,9 +32,16 @@ RUN is the path of a run's file. With --json every command prints one JSON objec
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Ingest(Ingest),
+    Runs(Runs),
     Dump(Dump),
     Get(Get),
     Lookup(Lookup),
+    Verify(Verify),
+    Recover(Recover),
+    Salvage(Salvage),
+    Retention(Retention),
+    #[command(hide = true)]
+    Inspect(Inspect),
     #[command(hide = true)]
     Generate(Generate),
 }
@@ -182,6 +190,90 @@ impl Index {
             Self::Venue => IndexKind::VENUE_ORDER_ID,
         }
     }
+}
+
+/// Reads a sealed run whole and reports everything that is wrong with it.
+///
+/// The file is never written. It is read in a child process with limits on memory and time.
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// The run's file
+    pub(crate) run: PathBuf,
+    /// Gives up after so many seconds [default: 60, and one more for every 4 MiB of the file]
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout: Option<u64>,
+    /// Prints the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Seals the runs of an instance that their writers left, and says which one to continue.
+///
+/// Refused while a writer lives. Runs again at any time: what is done stays done.
+#[derive(Args)]
+pub(crate) struct Recover {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Says what would be done; takes no lock and changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Prints one JSON object a run, then the parent
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Copies the good entries of a quarantined or damaged run into a new one.
+///
+/// The new run numbers them anew, names the old one as parent and is sealed `CrashedRecovered`.
+/// Lifecycle entries are not copied. What was lost is listed.
+#[derive(Args)]
+pub(crate) struct Salvage {
+    /// The damaged run's file
+    pub(crate) run: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Name of the new run [default: <unix seconds>-<8 random characters>]
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: Option<String>,
+    /// Prints the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Says which sealed runs a retention rule keeps, and deletes the others when told to.
+///
+/// Every rule keeps at least one run that can be restored from.
+#[derive(Args)]
+pub(crate) struct Retention {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// `full` keeps all, `last:N` the newest N, `anchored` what the newest restore point needs
+    #[arg(long, value_name = "RULE", value_parser = keep)]
+    pub(crate) keep: Keep,
+    /// Deletes what the rule does not keep
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// Prints one JSON object a run
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn keep(text: &str) -> Result<Keep, String> {
+    match text.split_once(':') {
+        None if text == "full" => Ok(Keep::Full),
+        None if text == "anchored" => Ok(Keep::Anchored),
+        Some(("last", count)) => match count.parse() {
+            Ok(count) if count > 0 => Ok(Keep::Last(count)),
+            _ => Err(format!("last:{count} keeps no runs, expected last:1 or more")),
+        },
+        _ => Err("expected full, last:N or anchored".to_owned()),
+    }
+}
+
+/// Verifies for `verify`, in a process of its own.
+#[derive(Args)]
+pub(crate) struct Inspect {
+    pub(crate) run: PathBuf,
 }
 
 /// Writes the man pages and shell completions, for packaging.

@@ -41,12 +41,7 @@ struct Report<'a> {
 
 pub(crate) fn run(arguments: &Ingest, screen: &mut Screen) -> Outcome {
     let total_bytes = source::check_all(&arguments.files)?;
-    let run_id = match &arguments.run_id {
-        Some(id) => id.clone(),
-        None => new_run_id().map_err(|error| {
-            Failure::CannotRun(format!("making a run id: {error}; give one with --run-id"))
-        })?,
-    };
+    let run_id = new_run_id(arguments.run_id.as_deref())?;
     let mut capture = Capture {
         arguments,
         run_id,
@@ -59,11 +54,16 @@ pub(crate) fn run(arguments: &Ingest, screen: &mut Screen) -> Outcome {
     capture.finish(stopped, screen)
 }
 
-/// `<unix seconds>-<8 random characters>`.
-pub(crate) fn new_run_id() -> std::result::Result<String, getrandom::Error> {
+/// The id as given, else `<unix seconds>-<8 random characters>`.
+pub(crate) fn new_run_id(given: Option<&str>) -> std::result::Result<String, Failure> {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    if let Some(id) = given {
+        return Ok(id.to_owned());
+    }
     let mut random = [0; 8];
-    getrandom::fill(&mut random)?;
+    getrandom::fill(&mut random).map_err(|error| {
+        Failure::CannotRun(format!("making a run id failed: {error}; give one with --run-id"))
+    })?;
     let name: String =
         random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
     Ok(format!("{}-{name}", time::now_ns() / 1_000_000_000))

@@ -81,6 +81,10 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 /// # Errors
 /// The text says what is wrong with it.
 pub(crate) fn parse(line: &[u8]) -> Result<Line<'_>, String> {
+    // A list would be taken for the fields in their order.
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return Err("expected a JSON object".to_owned());
+    }
     let fields: Fields<'_> = serde_json::from_slice(line).map_err(|error| unreadable(&error))?;
     if fields.manifest.is_some() {
         return Ok(Line::OfAnotherRun);
@@ -254,7 +258,7 @@ mod tests {
                 r#"{"ts_init":1,"topic":"t","payload_type":"P","payload_hex":"","index_keys":[["A","b"]]}"#,
                 "\"A\"",
             ),
-            ("[1]", "invalid type"),
+            ("[1]", "expected a JSON object"),
             ("{", "EOF"),
             ("{\"topic\":\"\u{1}\"}", "control character"),
         ] {

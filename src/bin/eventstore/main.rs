@@ -7,18 +7,25 @@ mod arguments;
 mod dump;
 mod entry;
 mod failure;
+mod finding;
 mod generate;
 mod get;
 mod hex;
 mod ingest;
+mod inspect;
 mod json;
 mod line;
 mod lookup;
 mod progress;
+mod recover;
+mod retention;
+mod runs;
+mod salvage;
 mod screen;
 mod source;
 mod table;
 mod time;
+mod verify;
 
 use std::panic;
 use std::process::ExitCode;
@@ -61,6 +68,15 @@ fn run(command: Command) -> Outcome {
         Command::Dump(arguments) => dump::run(&arguments, &mut screen),
         Command::Get(arguments) => get::run(&arguments, &mut screen),
         Command::Lookup(arguments) => lookup::run(&arguments, &mut screen),
+        Command::Runs(arguments) => runs::run(&arguments, &mut screen),
+        Command::Verify(arguments) => verify::run(&arguments, &mut screen),
+        Command::Recover(arguments) => recover::run(&arguments, &mut screen),
+        Command::Salvage(arguments) => salvage::run(&arguments, &mut screen),
+        Command::Retention(arguments) => retention::run(&arguments, &mut screen),
+        Command::Inspect(arguments) => {
+            drop(screen);
+            return inspect::run(&arguments.run);
+        }
         Command::Generate(arguments) => generate::run(&arguments),
     };
     // What was printed before a failure counts, and comes before its line.

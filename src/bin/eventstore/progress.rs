@@ -30,6 +30,20 @@ impl Progress {
         }
     }
 
+    /// Work over entries whose number is told as it goes on.
+    pub(crate) fn over_entries() -> Self {
+        Self::new(
+            ProgressBar::with_draw_target(Some(0), target()),
+            "{bar:32} {percent:>3}%  {human_pos} of {human_len} entries, {per_sec}  {msg}  {eta} left",
+        )
+    }
+
+    /// So many entries are done.
+    pub(crate) fn reached(&self, entries: u64, entries_total: u64) {
+        self.bar.set_length(entries_total);
+        self.bar.set_position(entries);
+    }
+
     fn new(bar: ProgressBar, template: &str) -> Self {
         let style = ProgressStyle::with_template(template).expect("the templates are well formed");
         bar.set_style(style.progress_chars("━╸─"));
