@@ -1,0 +1,128 @@
+//! An ingest that is killed or interrupted leaves a run that recovery seals and that holds a
+//! prefix of what was given to it, up to what was said to be durable.
+
+use std::io::{Read, Write};
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::{Folder, INSTANCE, command, numbered_line, run};
+
+/// An ingest that is fed numbered lines until it dies.
+fn fed_ingest(base: &Folder) -> (Child, thread::JoinHandle<()>) {
+    let mut ingest = command()
+        .args(["ingest", "--base"])
+        .arg(base.path())
+        .args(["--instance", INSTANCE, "--run-id", "r-1", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = ingest.stdin.take().unwrap();
+    let feeder = thread::spawn(move || {
+        // Ends with the broken pipe that the child leaves.
+        for number in 1.. {
+            if stdin.write_all(numbered_line(number).as_bytes()).is_err() {
+                break;
+            }
+        }
+    });
+    (ingest, feeder)
+}
+
+/// Waits for the run, lets it grow for a while, and sends the signal.
+fn strike(ingest: &Child, base: &Folder, after: Duration, signal: Signal) {
+    while !base.join(INSTANCE).join("r-1.redb").exists() {
+        thread::yield_now();
+    }
+    thread::sleep(after);
+    let process = Pid::from_raw(i32::try_from(ingest.id()).unwrap()).unwrap();
+    kill_process(process, signal).unwrap();
+}
+
+/// Recovers, and answers how many entries the sealed run holds: a prefix of the input, each whole.
+fn recovered_prefix(base: &Folder) -> u64 {
+    let swept =
+        run(&[&"recover", &"--base", &base.path(), &"--instance", &INSTANCE, &"--json"]).done();
+    assert_eq!(swept.objects()[0]["sealed_as"], "CrashedRecovered", "{swept:?}");
+    assert_eq!(swept.objects()[1]["parent_run_id"], "r-1");
+    let path = base.join(INSTANCE).join("r-1.redb");
+    run(&[&"verify", &path]).done();
+    let dumped = run(&[&"dump", &"--json", &path]).done().objects();
+    for (number, entry) in (1_u64..).zip(&dumped[1..]) {
+        let payload: String = number.to_string().bytes().map(|b| format!("{b:02x}")).collect();
+        assert_eq!((&entry["seq"], &entry["payload_hex"]), (&number.into(), &payload.into()));
+    }
+    dumped.len() as u64 - 1
+}
+
+/// SIGKILL at any moment: what is there is a prefix.
+#[test]
+fn killed_ingest_leaves_a_prefix() {
+    let mut longest = 0;
+    for after_ms in [0, 1, 4, 11, 37, 90, 160] {
+        let base = Folder::new("killed");
+        let (mut ingest, feeder) = fed_ingest(&base);
+        strike(&ingest, &base, Duration::from_millis(after_ms), Signal::KILL);
+        ingest.wait().unwrap();
+        feeder.join().unwrap();
+        longest = longest.max(recovered_prefix(&base));
+    }
+    assert!(longest > 100, "only {longest} entries were written before a kill");
+}
+
+/// SIGINT and SIGTERM leave the run `Running`, say how far it came, and end the process as the
+/// signal does; exactly what was said to be durable is there.
+#[test]
+fn interrupted_ingest_leaves_what_it_says() {
+    for (after_ms, signal) in [(0, Signal::INT), (60, Signal::INT), (25, Signal::TERM)] {
+        let base = Folder::new("interrupted");
+        let (mut ingest, feeder) = fed_ingest(&base);
+        // The handler stands once entries flow.
+        let path = base.join(INSTANCE).join("r-1.redb");
+        while std::fs::metadata(&path).map_or(0, |found| found.len()) == 0 {
+            thread::yield_now();
+        }
+        thread::sleep(Duration::from_millis(30));
+        strike(&ingest, &base, Duration::from_millis(after_ms), signal);
+        let status = ingest.wait().unwrap();
+        feeder.join().unwrap();
+        let ended_by = std::os::unix::process::ExitStatusExt::signal(&status);
+        assert_eq!(ended_by, Some(signal.as_raw()), "{status}");
+        let mut line = String::new();
+        ingest.stderr.take().unwrap().read_to_string(&mut line).unwrap();
+        assert_eq!(line.lines().count(), 1, "{line}");
+        assert!(line.contains("eventstore recover --base"), "{line}");
+        let words: Vec<&str> = line.split(' ').collect();
+        let at = words.iter().position(|word| *word == "entries").expect("a count of entries");
+        let durable: u64 = words[at - 1].parse().unwrap();
+        let listed = run(&[&"runs", &"--base", &base.path(), &"--json"]).done().object();
+        assert_eq!((&listed["status"], &listed["held"]), (&"Running".into(), &false.into()));
+        assert_eq!(recovered_prefix(&base), durable, "{line}");
+    }
+}
+
+/// A signal while the input is silent is heeded too, and no line was lost.
+#[test]
+fn interrupt_is_heeded_while_the_input_is_silent() {
+    let base = Folder::new("silent");
+    let mut ingest = command()
+        .args(["ingest", "--base"])
+        .arg(base.path())
+        .args(["--instance", INSTANCE, "--run-id", "r-1", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = ingest.stdin.take().unwrap();
+    let lines: String = (1..=10).map(numbered_line).collect();
+    stdin.write_all(lines.as_bytes()).unwrap();
+    // Long enough for ten entries and the handler on any machine that runs this.
+    strike(&ingest, &base, Duration::from_millis(300), Signal::INT);
+    assert!(!ingest.wait().unwrap().success());
+    assert_eq!(recovered_prefix(&base), 10);
+}

@@ -1,0 +1,11 @@
+//! The command as a user has it: run as a process, judged by what it prints, how it exits, and
+//! what it leaves on the disk.
+
+mod capture;
+mod golden;
+mod harness;
+mod kill;
+mod mend;
+mod output;
+mod refusal;
+mod verdict;
