@@ -14,6 +14,7 @@
  *         es_manifest manifest = ES_MANIFEST_INIT;
  *         es_open_options options = ES_OPEN_OPTIONS_INIT;
  *         es_draft draft = ES_DRAFT_INIT;
+ *         es_close_result closed = ES_CLOSE_RESULT_INIT;
  *         manifest.run_id.data = "run-1",       manifest.run_id.len = ES_NTS;
  *         manifest.instance_id.data = "engine", manifest.instance_id.len = ES_NTS;
  *         options.halt_after_ns = 5000000000u;
@@ -23,7 +24,8 @@
  *         if (es_open_run("runs", ES_NTS, &manifest, &options, &run, &err) != ES_OK) goto failed;
  *         if (es_submit(run, &draft, sizeof draft, NULL, &seq, &err) != ES_OK) goto failed;
  *         if (es_wait_durable(run, seq, ES_FOREVER, &err) != ES_OK) goto failed;
- *         if (es_close_run(run, NULL, NULL, &err) != ES_OK) goto failed;
+ *         if (es_close_run(run, NULL, &closed, &err) != ES_OK) goto failed;
+ *         if (!closed.sealed) printf("halted: %s\n", es_status_name(closed.halt_status));
  *         printf("entry %u is on stable storage\n", (unsigned)seq);
  *         es_free_run(run);
  *         return 0;
@@ -313,6 +315,7 @@
     ES_STRING_INIT, ES_STRING_INIT, ES_STRING_INIT, ES_STRING_INIT, ES_STRING_INIT, ES_STRING_INIT, \
     NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, {0}}
 #define ES_DRAFT_INIT {NULL, 0, NULL, 0, NULL, 0, NULL, 0, 0, 0, 0, {0}, {0}}
+#define ES_INDEX_KEY_INIT {NULL, 0, 0, 0}
 #define ES_SUBMIT_OPTIONS_INIT {(uint32_t)sizeof(es_submit_options), 0, 0, 0, {0}}
 #define ES_APPEND_OPTIONS_INIT {(uint32_t)sizeof(es_append_options), 0, 0, {0}}
 #define ES_APPEND_RESULT_INIT {(uint32_t)sizeof(es_append_result), 0, 0, 0, 0}
@@ -1158,7 +1161,7 @@ typedef struct es_index_request {
      */
     uint32_t kind;
     /**
-     * Go on after this key, UTF-8; NULL: from the start.
+     * Go on after this key, UTF-8; NULL: from the start. May lie in the arena: it is copied first.
      */
     const char *after;
     /**

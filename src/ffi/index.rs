@@ -36,7 +36,7 @@ pub struct es_index_request {
     pub struct_size: u32,
     /// ES_INDEX_*.
     pub kind: u32,
-    /// Go on after this key, UTF-8; NULL: from the start.
+    /// Go on after this key, UTF-8; NULL: from the start. May lie in the arena: it is copied first.
     pub after: *const c_char,
     /// Its length in bytes, or ES_NTS.
     pub after_len: usize,
@@ -173,13 +173,14 @@ pub unsafe extern "C" fn es_scan_index(
             let kind = read_kind("request.kind", request.kind)?;
             let after =
                 args::text("request.after", request.after, request.after_len, READ_KEY_BYTES_MAX)?;
-            let after = (!request.after.is_null()).then_some(after);
+            // Copied, since the natural place of the last key is the arena written below.
+            let after = (!request.after.is_null()).then(|| after.to_owned());
             let rows = Rows::new("rows", rows, stride, row_cap, request.max_rows)?;
             let arena = Arena::new("arena", arena, arena_cap)?;
             let result = Out::sized("result", result)?;
             let mut page = Page { rows, arena, stopped: false, required: 0 };
             let visited =
-                reader.view().visit_index(kind, after, &mut |key, seq| page.take(key, seq));
+                reader.view().visit_index(kind, after.as_deref(), &mut |key, seq| page.take(key, seq));
             result.put(page.finish(visited)?);
         }
         Ok(())
