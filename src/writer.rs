@@ -3,7 +3,7 @@
 //! Submit copies the draft, claims the next `seq` and returns; the writer makes groups of what
 //! has gathered, commits each durably and only then moves the high-watermark. After the first
 //! failure the run is halted and writes nothing more. Must not be asked how bytes lie on disk:
-//! that is the backend's. Next: [`handoff`] for the order of events, [`drive`] for one step.
+//! that is the backend's. Next: `handoff` for the order of events, `drive` for one step.
 
 mod anchors;
 mod buffer;

@@ -66,7 +66,7 @@ pub unsafe extern "C" fn es_init_restore_plan(
 /// @param seq               the last covered entry: claimed, and not before the latest anchor's
 /// @param blob_ref          where the snapshot lies: UTF-8, 1 to 4,096 bytes; opaque to the store
 /// @param blob_ref_len      its length in bytes, or ES_NTS
-/// @param content_hash      its hash, customarily "blake3:<hex>": UTF-8, 1 to 4,096 bytes; opaque
+/// @param content_hash      its hash, customarily "blake3:HEX": UTF-8, 1 to 4,096 bytes; opaque
 /// @param content_hash_len  its length in bytes, or ES_NTS
 /// @param timeout_ns        longest wait in nanoseconds; 0 polls, ES_FOREVER waits without end
 /// @param err               filled on failure; may be NULL

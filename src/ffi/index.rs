@@ -179,8 +179,9 @@ pub unsafe extern "C" fn es_scan_index(
             let arena = Arena::new("arena", arena, arena_cap)?;
             let result = Out::sized("result", result)?;
             let mut page = Page { rows, arena, stopped: false, required: 0 };
-            let visited =
-                reader.view().visit_index(kind, after.as_deref(), &mut |key, seq| page.take(key, seq));
+            let visited = reader
+                .view()
+                .visit_index(kind, after.as_deref(), &mut |key, seq| page.take(key, seq));
             result.put(page.finish(visited)?);
         }
         Ok(())
