@@ -1,10 +1,11 @@
 //! The one byte of redb's header that says which of its two commit slots counts.
 //!
 //! With two-phase commits redb takes that byte at its word: a single flipped bit there hands out
-//! the commit before the newest one, whole and without an error. So before an unclean file is
-//! opened, the slots' own numbers are compared, and where the other one is newer, redb is made to
-//! choose as it does after a one-phase commit: the newest slot whose every page holds its
-//! checksum. That is the newest acknowledged commit, or one that was about to be.
+//! the commit before the newest one, whole and without an error. So once an unclean file was found
+//! sound as it is, the slots' own numbers are compared, and where the other one is newer, redb is
+//! made to choose as it does after a one-phase commit: the newest slot whose every page holds its
+//! checksum. That is the newest acknowledged commit, or one that was about to be. A file that is
+//! not sound as it is stays refused: there, the older slot would pass for the newest.
 
 use std::path::Path;
 
@@ -23,15 +24,16 @@ const SLOT_OFFSETS: [u64; 2] = [64, 192];
 const TRANSACTION_OFFSET: u64 = 104;
 const HEADER_BYTES: u64 = 320;
 
-/// Lets redb choose the newest sound commit where the header's byte names another. The change
-/// reaches the disk with redb's own first write, or stays in memory.
+/// Lets redb choose the newest sound commit where the header's byte names another; answers whether
+/// it does. The change reaches the disk with redb's own first write, or stays in memory. Only for
+/// a file that was checked as it is.
 ///
 /// # Errors
 /// `Backend`.
-pub(super) fn prefer_newest(storage: &StorageFile, path: &Path) -> Result<()> {
+pub(super) fn prefer_newest(storage: &StorageFile, path: &Path) -> Result<bool> {
     let failed = |error| EventStoreError::from_io("reading the header", Some(path), error);
     if storage.len().map_err(failed)? < HEADER_BYTES || planted("trust_the_primary_bit") {
-        return Ok(());
+        return Ok(false);
     }
     let mut flags = [0];
     storage.read(FLAGS_OFFSET, &mut flags).map_err(failed)?;
@@ -43,10 +45,11 @@ pub(super) fn prefer_newest(storage: &StorageFile, path: &Path) -> Result<()> {
     }
     let primary = usize::from(flags[0] & PRIMARY);
     let is_unclean = flags[0] & (RECOVERY_REQUIRED | TWO_PHASE) == RECOVERY_REQUIRED | TWO_PHASE;
-    if is_unclean && transactions[1 - primary] > transactions[primary] {
+    let names_older = is_unclean && transactions[1 - primary] > transactions[primary];
+    if names_older {
         storage.write(FLAGS_OFFSET, &[flags[0] & !TWO_PHASE]).map_err(failed)?;
     }
-    Ok(())
+    Ok(names_older)
 }
 
 /// One of the two commits that a header holds.

@@ -127,7 +127,6 @@ impl RedbRun {
         let path = &self.path;
         let mut is_caught = false;
         let sound = guarded(path, &mut is_caught, || {
-            commit_slots::prefer_newest(storage, path)?;
             // What the check repairs is closed in memory, and read from there.
             Builder::new()
                 .set_cache_size(cache_bytes)
@@ -227,19 +226,29 @@ impl FoundRun for RedbRun {
     }
 
     fn examine(&self, cache_bytes: usize) -> Result<Examined> {
-        let storage = self.storage()?;
-        let snapshot = match self.check(&storage, cache_bytes) {
-            Ok(snapshot) => snapshot,
-            Err(Refusal::Unsound(error)) => {
-                storage.release();
-                return Ok(Examined::Unsound(error));
+        let mut storage = self.storage()?;
+        let mut checked = self.check(&storage, cache_bytes);
+        if checked.is_ok() {
+            let newest = self.storage()?;
+            if commit_slots::prefer_newest(&newest, &self.path)?
+                && let Ok(snapshot) = self.check(&newest, cache_bytes)
+            {
+                checked = Ok(snapshot);
+                std::mem::replace(&mut storage, newest).release();
+            } else {
+                newest.release();
             }
-            Err(Refusal::Other(error)) => {
+        }
+        match checked {
+            Ok(snapshot) => Ok(Examined::Sound(self.view(storage, snapshot, cache_bytes))),
+            Err(refusal) => {
                 storage.release();
-                return Err(error);
+                match refusal {
+                    Refusal::Unsound(error) => Ok(Examined::Unsound(error)),
+                    Refusal::Other(error) => Err(error),
+                }
             }
-        };
-        Ok(Examined::Sound(self.view(storage, snapshot, cache_bytes)))
+        }
     }
 
     fn open_damaged(&self, cache_bytes: usize) -> Result<Arc<dyn EventReader>> {

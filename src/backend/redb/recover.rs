@@ -81,7 +81,6 @@ pub(super) fn check_structure(
     debug_assert_ne!(mode, Mode::Write);
     let failed = |error| EventStoreError::from_io("reading", Some(path), error);
     let storage = StorageFile::new(disk, mode).map_err(failed)?;
-    commit_slots::prefer_newest(&storage, path)?;
     let mut is_caught = false;
     let checked = guarded(path, &mut is_caught, || {
         let database = Builder::new()
