@@ -1,5 +1,6 @@
 //! Reading beside the writer, from several threads, and after the writer is gone.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -107,4 +108,39 @@ pub fn reader_taken_before_an_append_sees_it(fixture: &dyn Fixture) {
     store.seal(RunStatus::Ended).unwrap();
     let sealed = sealed_manifest(&manifest(), &entries, RunStatus::Ended);
     assert_holds(&*reader, &sealed, &entries);
+}
+
+/// A scan that is under way while the run is sealed and closed goes on to its end, in both
+/// directions, and so does a walk over an index; the run is larger than the reader's cache.
+pub fn reads_go_on_while_the_run_closes(fixture: &dyn Fixture) {
+    let entries = sample::run_of(3000);
+    let mut store = store_with(fixture, &manifest(), &entries, 500);
+    let reader = store.reader().unwrap();
+    let (forward, backward) = (store.reader().unwrap(), store.reader().unwrap());
+    let closing = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let scan = |view: &dyn EventReader, direction| {
+            let mut seen = Vec::new();
+            view.visit_range(1, 3000, direction, &mut |row| {
+                seen.push(row.entry.seq);
+                if seen.len() == 100 {
+                    closing.store(true, Ordering::SeqCst);
+                    thread::sleep(std::time::Duration::from_millis(150));
+                }
+                ControlFlow::Continue(())
+            })
+            .expect("a close is no failure of a read");
+            seen
+        };
+        let forward = scope.spawn(move || scan(&*forward, Direction::Forward));
+        let backward = scope.spawn(move || scan(&*backward, Direction::Backward));
+        while !closing.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        store.seal(RunStatus::Ended).unwrap();
+        store.close().unwrap();
+        assert!(forward.join().unwrap().into_iter().eq(1..=3000));
+        assert!(backward.join().unwrap().into_iter().eq((1..=3000).rev()));
+    });
+    assert_eq!(all_rows(&*reader), entries);
 }

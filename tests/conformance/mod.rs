@@ -76,6 +76,7 @@ macro_rules! behaviours {
             live::four_readers_beside_the_writer_see_whole_prefixes,
             live::readers_outlive_close_and_store,
             live::readers_outlive_abandon,
+            live::reads_go_on_while_the_run_closes,
             live::reader_taken_before_an_append_sees_it,
             crash::unknown_run_is_not_found,
             crash::abandoned_run_reads_and_seals_but_takes_nothing,

@@ -37,9 +37,22 @@ impl IntoStoreError for StorageError {
         match self {
             Self::Corrupted(reason) => corrupted(path, reason),
             Self::Io(error) => from_io(path, error),
+            Self::DatabaseClosed => {
+                let mut fault = Fault::new("the run was closed meanwhile").at(path);
+                fault.kind = CLOSED;
+                EventStoreError::Backend(Box::new(fault))
+            }
             other => backend(path, other),
         }
     }
+}
+
+/// What tells a read that met the writer's close from all other failures.
+const CLOSED: io::ErrorKind = io::ErrorKind::NotConnected;
+
+/// Whether a read failed because the writer closed the file under it.
+pub(super) fn is_closed(error: &EventStoreError) -> bool {
+    matches!(error, EventStoreError::Backend(fault) if fault.kind == CLOSED)
 }
 
 impl IntoStoreError for TableError {

@@ -27,13 +27,13 @@ impl RedbReader {
         self.0.path()
     }
 
-    /// As [`RunFile::read`], for code that calls back into the caller's: its panics are its own.
+    /// As [`RunFile::read_on`], for code that calls back into the caller's: its panics are its own.
     fn read_visiting<T>(
         &self,
-        read: impl FnOnce(&Snapshot, &mut Visits) -> Result<T>,
+        mut read: impl FnMut(&Snapshot, &mut Visits) -> Result<T>,
     ) -> Result<T> {
         let mut visits = Visits { panic: None };
-        let result = self.0.read(|snapshot| read(snapshot, &mut visits));
+        let result = self.0.read_on(|snapshot| read(snapshot, &mut visits));
         match visits.panic {
             Some(panic) => resume_unwind(panic),
             None => result,
@@ -103,7 +103,7 @@ impl Visits {
 
 impl EventReader for RedbReader {
     fn manifest(&self) -> Result<RunManifest> {
-        self.0.read(|found| found.manifest(self.path()))
+        self.0.read_on(|found| found.manifest(self.path()))
     }
 
     fn high_watermark(&self) -> u64 {
@@ -117,15 +117,21 @@ impl EventReader for RedbReader {
         direction: Direction,
         visit: &mut RowVisitor<'_>,
     ) -> Result<()> {
+        // What is left, should the writer close the file in the middle.
+        let (mut from, mut to) = (from, to);
         self.read_visiting(|found, visits| {
             scan::visit(found, self.path(), (from, to), direction, &mut |row| {
+                match direction {
+                    Direction::Forward => from = row.entry.seq.saturating_add(1),
+                    Direction::Backward => to = row.entry.seq.saturating_sub(1),
+                }
                 visits.call(|| visit(row))
             })
         })
     }
 
     fn lookup(&self, kind: IndexKind, key: &str) -> Result<Option<u64>> {
-        self.0.read(|found| found.lookup(kind, key, self.path()))
+        self.0.read_on(|found| found.lookup(kind, key, self.path()))
     }
 
     fn visit_index(
@@ -134,13 +140,18 @@ impl EventReader for RedbReader {
         after: Option<&str>,
         visit: &mut KeyVisitor<'_>,
     ) -> Result<()> {
+        let mut after = after.map(str::to_owned);
         self.read_visiting(|found, visits| {
             let Some(table) = found.index(kind, self.path())? else { return Ok(()) };
-            let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let last = after.clone();
+            let start = last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
             for row in table.range::<&str>((start, Bound::Unbounded)).at(self.path())? {
                 let (key, seq) = row.at(self.path())?;
                 // Read before the caller's code runs: a panic over a damaged key is redb's.
                 let (key, seq) = (key.value(), seq.value());
+                let last = after.get_or_insert_default();
+                last.clear();
+                last.push_str(key);
                 if visits.call(|| visit(key, seq)).is_break() {
                     break;
                 }
@@ -150,11 +161,11 @@ impl EventReader for RedbReader {
     }
 
     fn recorded_keys(&self, seq: u64) -> Result<Option<Vec<IndexKey>>> {
-        self.0.read(|found| found.recorded_keys(seq, self.path()))
+        self.0.read_on(|found| found.recorded_keys(seq, self.path()))
     }
 
     fn first_seq_at(&self, ts_init: u64) -> Result<Option<u64>> {
-        self.0.read(|found| {
+        self.0.read_on(|found| {
             let (has_commit_rows, first) = self.first_by_commits(found, ts_init)?;
             if has_commit_rows {
                 return Ok(first);
@@ -164,10 +175,10 @@ impl EventReader for RedbReader {
     }
 
     fn latest_snapshot_anchor(&self) -> Result<Option<SnapshotAnchor>> {
-        self.0.read(|found| found.anchor(self.path()))
+        self.0.read_on(|found| found.anchor(self.path()))
     }
 
     fn digest(&self) -> Result<Option<RunDigest>> {
-        self.0.read(|found| found.digest(self.path()))
+        self.0.read_on(|found| found.digest(self.path()))
     }
 }

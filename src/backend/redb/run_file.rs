@@ -13,7 +13,7 @@ use parking_lot::RwLock;
 use redb::{Builder, ReadableDatabase};
 
 use super::disk::Disk;
-use super::fault::{At, guarded};
+use super::fault::{At, guarded, is_closed};
 use super::snapshot::Snapshot;
 use super::storage_file::{Mode, StorageFile};
 use crate::error::{EventStoreError, Result};
@@ -126,9 +126,36 @@ impl RunFile {
         })
     }
 
+    /// As [`RunFile::read`], and again in the reopened file when the writer closes it meanwhile.
+    /// What `read` did before it failed stays done: it goes on where it was.
+    pub(super) fn read_on<T>(&self, mut read: impl FnMut(&Snapshot) -> Result<T>) -> Result<T> {
+        loop {
+            let snapshot = self.snapshot()?;
+            match self.read_in(snapshot.clone(), &mut read) {
+                Err(error) if is_closed(&error) => self.await_close(&snapshot),
+                other => return other,
+            }
+        }
+    }
+
+    /// The writer is between closing the file and saying so here.
+    fn await_close(&self, closed: &Arc<Snapshot>) {
+        let is_current = |view: &View| matches!(view, View::Ready(now) if Arc::ptr_eq(now, closed));
+        while is_current(&self.view.read()) {
+            std::thread::yield_now();
+        }
+    }
+
     /// Reads the current commit; a panic of redb breaks the view for good.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Snapshot) -> Result<T>) -> Result<T> {
-        let snapshot = self.snapshot()?;
+        self.read_in(self.snapshot()?, read)
+    }
+
+    fn read_in<T>(
+        &self,
+        snapshot: Arc<Snapshot>,
+        read: impl FnOnce(&Snapshot) -> Result<T>,
+    ) -> Result<T> {
         let mut is_caught = false;
         let result = guarded(&self.path, &mut is_caught, || read(&snapshot));
         if let (true, Err(error)) = (is_caught, &result) {
