@@ -41,11 +41,12 @@
  *   to the last parameter, the caller's es_error, which may be NULL. On failure outputs are
  *   untouched and out-handles NULL (the exceptions, *needed and the empty text for a buffer that
  *   is too small, are named at the call). No answer may be ignored; no text need be parsed.
- * Handles. es_run writes, es_reader reads. Each is made by an es_open_* call and freed by
- *   es_free_run or es_free_reader, in any order: a reader outlives its run. NULL, a freed handle,
- *   one of the other type and a wild pointer answer ES_ERR_BAD_HANDLE, and freeing them does
- *   nothing. (Best effort for freed ones: a slot is used again after at least 1,024 later frees.)
- *   Freeing a handle while another thread is in a call on it is the caller's error.
+ * Handles. es_run writes, es_reader reads, each made by an es_open_* call; es_report holds what an
+ *   operation over runs answered. They are freed by es_free_run, es_free_reader, es_free_report,
+ *   in any order: a reader outlives its run. NULL, a freed handle, one of another type and a wild
+ *   pointer answer ES_ERR_BAD_HANDLE, and freeing them does nothing. (Best effort for freed ones:
+ *   a slot is used again after at least 1,024 later frees.) Freeing a handle while another thread
+ *   is in a call on it is the caller's error.
  * Structs. Set options and results up with ES_X_INIT or es_init_x: they carry their size, so that
  *   old programs run with new libraries and the other way round. Zero means the default. Fields
  *   and flags that the library does not know answer ES_ERR_UNSUPPORTED_FIELD. Sizes smaller than
@@ -202,6 +203,98 @@
 #define ES_PHASE_CLOSED 2u
 /** Stopped by a failure; see halt_status. */
 #define ES_PHASE_HALTED 3u
+/* es_operation_options.flags */
+/** es_recover: only say what would be done; takes no lock, changes nothing. */
+#define ES_OPERATION_DRY_RUN 1u
+/** digest_key holds the key of the run digest. */
+#define ES_OPERATION_DIGEST_KEY 2u
+/** es_verify_run: expected_digest holds what the digest must be. */
+#define ES_OPERATION_EXPECTED_DIGEST 4u
+/* keep of es_plan_retention */
+/** Keep every run. */
+#define ES_KEEP_FULL 1u
+/** Keep the newest keep_count sealed runs, and the newest restore point. */
+#define ES_KEEP_LAST 2u
+/** Keep the newest restore point and what is not older. */
+#define ES_KEEP_ANCHORED 3u
+/* es_report_summary.flags */
+/** status is known. */
+#define ES_REPORT_HAS_STATUS 1u
+/** high_watermark is known. */
+#define ES_REPORT_HAS_HIGH_WATERMARK 2u
+/** es_verify_run found nothing wrong. */
+#define ES_REPORT_CLEAN 4u
+/* es_report_summary.digest */
+/** The stored digest is that of the run. */
+#define ES_DIGEST_MATCHES 1u
+/** It is not; there is a finding. */
+#define ES_DIGEST_DIFFERS 2u
+/** The file has none; reason says why. */
+#define ES_DIGEST_ABSENT 3u
+/** It could not be computed; reason says why. */
+#define ES_DIGEST_NOT_CHECKED 4u
+/* es_run_row.outcome */
+/** es_list_runs: read. */
+#define ES_OUTCOME_LISTED 0u
+/** es_recover: it was left and is sealed now, with status. es_salvage_run: the new run. */
+#define ES_OUTCOME_SEALED 1u
+/** es_recover: it was sealed, not closed in order, and is closed now. */
+#define ES_OUTCOME_REPAIRED 2u
+/** es_recover: its structure is unsound; unchanged. Salvage it. */
+#define ES_OUTCOME_DAMAGED 3u
+/** Somebody holds it; left alone. */
+#define ES_OUTCOME_HELD 4u
+/** es_recover: a temporary name, moved into .aside. */
+#define ES_OUTCOME_MOVED_ASIDE 5u
+/** Not openable as a run; unchanged. */
+#define ES_OUTCOME_UNREADABLE 6u
+/** es_recover: the storage refused; as readable as before. Recover again. */
+#define ES_OUTCOME_POSTPONED 7u
+/** es_plan_retention: it stays; reason says why. */
+#define ES_OUTCOME_KEPT 8u
+/** es_plan_retention: it would go. */
+#define ES_OUTCOME_TO_DELETE 9u
+/** es_apply_retention: it is gone, durably. */
+#define ES_OUTCOME_DELETED 10u
+/** es_apply_retention: it is left alone; reason says why. */
+#define ES_OUTCOME_SKIPPED 11u
+/* es_run_row.flags */
+/** status, high_watermark and start_ts_init are known. */
+#define ES_ROW_HAS_MANIFEST 1u
+/** end_ts_init is known. */
+#define ES_ROW_HAS_END 2u
+/** It was not closed in order: recover the instance. */
+#define ES_ROW_NEEDS_REPAIR 4u
+/* es_finding.kind */
+/** The bytes of entry seq are not those that its hash was made of. */
+#define ES_FINDING_HASH_MISMATCH 1u
+/** The row of entry seq holds entry other_seq. */
+#define ES_FINDING_SEQ_MISMATCH 2u
+/** The row of entry seq is not in the format. */
+#define ES_FINDING_UNDECODABLE 3u
+/** Entries seq to other_seq are missing. */
+#define ES_FINDING_GAP 4u
+/** An index row and the entries disagree. */
+#define ES_FINDING_INDEX_DRIFT 5u
+/** The manifest and the entries disagree. */
+#define ES_FINDING_MANIFEST_MISMATCH 6u
+/** The latest anchor cannot be restored from. */
+#define ES_FINDING_ANCHOR_INVALID 7u
+/** The run digest is not that of the run, or absent though expected. */
+#define ES_FINDING_DIGEST_MISMATCH 8u
+/** The file's own structure is hurt. */
+#define ES_FINDING_DAMAGED 9u
+/* es_finding.drift */
+/** No index drift. */
+#define ES_DRIFT_NONE 0u
+/** The row points at an entry that is not there. */
+#define ES_DRIFT_DANGLING 1u
+/** The row points at an entry that is damaged. */
+#define ES_DRIFT_CORRUPTED 2u
+/** The row points at an entry that is not the first with this key. */
+#define ES_DRIFT_WRONG 3u
+/** No row, though entry seq was committed with the key. */
+#define ES_DRIFT_MISSING 4u
 /* bounds; a value beyond them answers ES_ERR_INVALID_ARGUMENT */
 /** Longest run_id or instance_id: A-Z a-z 0-9 . _ - and no dot first. */
 #define ES_ID_BYTES_MAX 128u
@@ -326,6 +419,11 @@
 #define ES_INDEX_REQUEST_INIT {(uint32_t)sizeof(es_index_request), 0, NULL, 0, 0, {0}}
 #define ES_INDEX_RESULT_INIT {(uint32_t)sizeof(es_index_result), 0, 0, 0}
 #define ES_RESTORE_PLAN_INIT {(uint32_t)sizeof(es_restore_plan), 0, 0, 0, 0}
+#define ES_OPERATION_OPTIONS_INIT {(uint32_t)sizeof(es_operation_options), ES_ABI_VERSION, \
+    0, 0, 0, {0}, {0}, {0}}
+#define ES_REPORT_SUMMARY_INIT {(uint32_t)sizeof(es_report_summary), 0, 0, 0, 0, 0, 0, 0, 0, \
+    {0}, {0}, {0}, {0}}
+#define ES_PAGE_RESULT_INIT {(uint32_t)sizeof(es_page_result), 0, 0, 0}
 
 
 /**
@@ -333,6 +431,13 @@
  * es_open_crashed_run, freed by es_free_reader; independent of any es_run.
  */
 typedef struct es_reader es_reader;
+
+/**
+ * What an operation over runs answered. Made by es_list_runs, es_recover, es_verify_run,
+ * es_salvage_run, es_plan_retention or es_apply_retention, freed by es_free_report; holds memory
+ * alone, no file and no lock.
+ */
+typedef struct es_report es_report;
 
 /**
  * A run that this process writes. Made by es_open_run, freed by es_free_run; its readers outlive
@@ -1266,6 +1371,246 @@ typedef struct es_anchor {
      */
     struct es_string content_hash;
 } es_anchor;
+
+/**
+ * What an operation found and did, in numbers. Initialise with ES_REPORT_SUMMARY_INIT or
+ * es_init_report_summary. What the operation does not tell is zero or empty.
+ */
+typedef struct es_report_summary {
+    /**
+     * sizeof(es_report_summary).
+     */
+    uint32_t struct_size;
+    /**
+     * Verify: ES_RUN_*, with ES_REPORT_HAS_STATUS.
+     */
+    uint32_t status;
+    /**
+     * Verify: ES_DIGEST_*.
+     */
+    uint32_t digest;
+    /**
+     * ES_REPORT_*.
+     */
+    uint32_t flags;
+    /**
+     * How many rows es_read_run_rows gives.
+     */
+    uint64_t rows;
+    /**
+     * How many es_read_findings gives.
+     */
+    uint64_t findings;
+    /**
+     * Verify, with ES_REPORT_HAS_HIGH_WATERMARK; salvage: of the new run.
+     */
+    uint64_t high_watermark;
+    /**
+     * Verify: entries that are whole. Salvage: entries copied. Retention: runs to delete, or
+     * deleted.
+     */
+    uint64_t entries;
+    /**
+     * Salvage: lifecycle entries, which are not copied.
+     */
+    uint64_t lifecycle;
+    /**
+     * Verify: the run. Salvage: the new run. Plan: the newest restore point. NUL-terminated.
+     */
+    char run_id[136];
+    /**
+     * Recover: the run to name as parent. Salvage: the old run. NUL-terminated.
+     */
+    char parent_run_id[136];
+    /**
+     * Plan: why nothing is proposed. Verify: why the digest is absent or not checked. UTF-8,
+     * NUL-terminated, cut at a character.
+     */
+    char reason[256];
+    /**
+     * Zero.
+     */
+    uint64_t reserved[2];
+} es_report_summary;
+
+/**
+ * What a page of a report holds. Initialise with ES_PAGE_RESULT_INIT or es_init_page_result.
+ */
+typedef struct es_page_result {
+    /**
+     * sizeof(es_page_result).
+     */
+    uint32_t struct_size;
+    /**
+     * 1: there are more: call again with from = from + rows.
+     */
+    uint32_t more;
+    /**
+     * How many rows were filled.
+     */
+    uint64_t rows;
+    /**
+     * How many bytes of the arena were used.
+     */
+    uint64_t arena_used;
+} es_page_result;
+
+/**
+ * One run in a report. Texts are in the arena, UTF-8, NUL-terminated, the NUL not counted.
+ */
+typedef struct es_run_row {
+    /**
+     * Where the run id starts; for what is no run, its name.
+     */
+    uint64_t run_id_offset;
+    /**
+     * Where the path starts.
+     */
+    uint64_t path_offset;
+    /**
+     * Where the parent's run id starts; length 0: none.
+     */
+    uint64_t parent_offset;
+    /**
+     * Where the reason starts; length 0: none.
+     */
+    uint64_t reason_offset;
+    /**
+     * Length of the run id.
+     */
+    uint32_t run_id_len;
+    /**
+     * Length of the path.
+     */
+    uint32_t path_len;
+    /**
+     * Length of the parent's run id.
+     */
+    uint32_t parent_len;
+    /**
+     * Length of the reason, which is for people.
+     */
+    uint32_t reason_len;
+    /**
+     * Length of the file, in bytes; 0 where the operation does not tell.
+     */
+    uint64_t bytes;
+    /**
+     * The largest entry, with ES_ROW_HAS_MANIFEST.
+     */
+    uint64_t high_watermark;
+    /**
+     * When it started, with ES_ROW_HAS_MANIFEST.
+     */
+    uint64_t start_ts_init;
+    /**
+     * Its largest ts_init, with ES_ROW_HAS_END.
+     */
+    uint64_t end_ts_init;
+    /**
+     * ES_OUTCOME_*.
+     */
+    uint32_t outcome;
+    /**
+     * ES_RUN_*, with ES_ROW_HAS_MANIFEST, or what ES_OUTCOME_SEALED sealed it as.
+     */
+    uint32_t status;
+    /**
+     * ES_BACKEND_*; 0 where the operation does not tell.
+     */
+    uint32_t backend;
+    /**
+     * ES_ROW_*.
+     */
+    uint32_t flags;
+} es_run_row;
+
+/**
+ * One thing that is wrong with a run. Texts are in the arena, UTF-8, NUL-terminated, the NUL not
+ * counted.
+ */
+typedef struct es_finding {
+    /**
+     * ES_FINDING_*.
+     */
+    uint32_t kind;
+    /**
+     * ES_DRIFT_*, of ES_FINDING_INDEX_DRIFT.
+     */
+    uint32_t drift;
+    /**
+     * ES_INDEX_*, of ES_FINDING_INDEX_DRIFT.
+     */
+    uint32_t index_kind;
+    /**
+     * Length of the key.
+     */
+    uint32_t key_len;
+    /**
+     * The entry; of a gap the first missing; of an index drift the entry that the row names, or
+     * should name; 0: none.
+     */
+    uint64_t seq;
+    /**
+     * ES_FINDING_SEQ_MISMATCH: the seq inside the row. ES_FINDING_GAP: the last missing. Else 0.
+     */
+    uint64_t other_seq;
+    /**
+     * Where the key of an index drift starts.
+     */
+    uint64_t key_offset;
+    /**
+     * Where a line for people starts: what is wrong, found against expected.
+     */
+    uint64_t text_offset;
+    /**
+     * Its length.
+     */
+    uint32_t text_len;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+} es_finding;
+
+/**
+ * How an operation is done. Zero always means the default. Initialise with
+ * ES_OPERATION_OPTIONS_INIT or es_init_operation_options.
+ */
+typedef struct es_operation_options {
+    /**
+     * sizeof(es_operation_options).
+     */
+    uint32_t struct_size;
+    /**
+     * ES_ABI_VERSION, as the program was compiled.
+     */
+    uint32_t abi_version;
+    /**
+     * ES_OPERATION_*, those that the call names.
+     */
+    uint32_t flags;
+    /**
+     * Zero.
+     */
+    uint32_t reserved0;
+    /**
+     * Memory for pages, in bytes; 0: 32 MiB, salvage 16 MiB for each of its two runs.
+     */
+    uint64_t cache_bytes;
+    /**
+     * With ES_OPERATION_DIGEST_KEY: the key of the run digest; never stored.
+     */
+    uint8_t digest_key[32];
+    /**
+     * With ES_OPERATION_EXPECTED_DIGEST: the digest that was kept when the run was closed.
+     */
+    uint8_t expected_digest[32];
+    /**
+     * Zero.
+     */
+    uint64_t reserved[4];
+} es_operation_options;
 
 #ifdef __cplusplus
 extern "C" {
@@ -2223,6 +2568,313 @@ es_status es_get_reader_path(struct es_reader *reader,
                              size_t *needed,
                              struct es_error *err);
 
+/**
+ * Fills a report summary with zeros and its size.
+ * @param summary  caller's memory
+ * @param size     sizeof(es_report_summary)
+ * @return ES_OK; ES_ERR_NULL_POINTER; ES_ERR_STRUCT_SIZE: size is impossible, pass sizeof.
+ * [any thread] [never blocks] Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_init_report_summary(struct es_report_summary *summary,
+                                 size_t size);
+
+/**
+ * Fills a page result with zeros and its size.
+ * @param result  caller's memory
+ * @param size    sizeof(es_page_result)
+ * @return ES_OK; ES_ERR_NULL_POINTER; ES_ERR_STRUCT_SIZE: size is impossible, pass sizeof.
+ * [any thread] [never blocks] Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_init_page_result(struct es_page_result *result,
+                              size_t size);
+
+/**
+ * Gives the summary of a report.
+ * @param report  the report
+ * @param out     caller's memory, its struct_size set
+ * @param err     filled on failure; may be NULL
+ * @return ES_OK; ES_ERR_STRUCT_SIZE, ES_ERR_NULL_POINTER, ES_ERR_BAD_HANDLE,
+ *         ES_ERR_USED_AFTER_FORK: correct the call; ES_ERR_PANIC: free the report and report it.
+ * [any thread] [never blocks] Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_get_report_summary(struct es_report *report,
+                                struct es_report_summary *out,
+                                struct es_error *err);
+
+/**
+ * Reads one page of a report's rows about runs: as many whole rows as fit all limits.
+ * @param report     the report
+ * @param from       the first row to give, from 0
+ * @param rows       array of rows to fill; each element is written for its whole stride, the rest
+ *                   of it with zeros; unspecified beyond result->rows
+ * @param stride     bytes from one row to the next, at least sizeof(es_run_row)
+ * @param row_cap    how many rows it holds, at least 1
+ * @param arena      receives the texts; NULL only with arena_cap 0; unspecified beyond
+ *                   result->arena_used
+ * @param arena_cap  its size in bytes
+ * @param result     caller's memory, its struct_size set
+ * @param err        filled on failure; may be NULL
+ * @return ES_OK, with 0 rows when there are none;
+ *         ES_ERR_BUFFER_TOO_SMALL: the first row needs err->required bytes of arena;
+ *         ES_ERR_INVALID_ARGUMENT, ES_ERR_STRUCT_SIZE, ES_ERR_NULL_POINTER, ES_ERR_BAD_HANDLE,
+ *         ES_ERR_USED_AFTER_FORK: correct the call; ES_ERR_PANIC: free the report and report it.
+ * [any thread] [never blocks] Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_read_run_rows(struct es_report *report,
+                           uint64_t from,
+                           struct es_run_row *rows,
+                           size_t stride,
+                           size_t row_cap,
+                           void *arena,
+                           size_t arena_cap,
+                           struct es_page_result *result,
+                           struct es_error *err);
+
+/**
+ * Reads one page of a report's findings: as many whole ones as fit all limits.
+ * @param report     the report
+ * @param from       the first finding to give, from 0
+ * @param rows       array of findings to fill; each element is written for its whole stride, the
+ *                   rest of it with zeros; unspecified beyond result->rows
+ * @param stride     bytes from one to the next, at least sizeof(es_finding)
+ * @param row_cap    how many it holds, at least 1
+ * @param arena      receives the texts; NULL only with arena_cap 0; unspecified beyond
+ *                   result->arena_used
+ * @param arena_cap  its size in bytes
+ * @param result     caller's memory, its struct_size set
+ * @param err        filled on failure; may be NULL
+ * @return ES_OK, with 0 rows when there are none;
+ *         ES_ERR_BUFFER_TOO_SMALL: the first one needs err->required bytes of arena;
+ *         ES_ERR_INVALID_ARGUMENT, ES_ERR_STRUCT_SIZE, ES_ERR_NULL_POINTER, ES_ERR_BAD_HANDLE,
+ *         ES_ERR_USED_AFTER_FORK: correct the call; ES_ERR_PANIC: free the report and report it.
+ * [any thread] [never blocks] Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_read_findings(struct es_report *report,
+                           uint64_t from,
+                           struct es_finding *rows,
+                           size_t stride,
+                           size_t row_cap,
+                           void *arena,
+                           size_t arena_cap,
+                           struct es_page_result *result,
+                           struct es_error *err);
+
+/**
+ * Frees a report. Does nothing for NULL, for a handle that is freed already or of another type,
+ * and in a forked child. Must not run while another thread is in a call on it.
+ * @param report  the report, or NULL
+ * [one thread at a time per object] [never blocks] Since 0.1.
+ */
+ES_API
+void es_free_report(struct es_report *report);
+
+/**
+ * Fills operation options with the defaults and their size.
+ * @param options  caller's memory
+ * @param size     sizeof(es_operation_options)
+ * @return ES_OK; ES_ERR_NULL_POINTER; ES_ERR_STRUCT_SIZE: size is impossible, pass sizeof.
+ * [any thread] [never blocks] Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_init_operation_options(struct es_operation_options *options,
+                                    size_t size);
+
+/**
+ * Lists the runs of an instance by start_ts_init and run id, in whatever state they are; those
+ * that are held or not readable come last. Reads a few pages a run, but the whole of a run that
+ * needs repair. Rows: ES_OUTCOME_LISTED, ES_OUTCOME_HELD, ES_OUTCOME_UNREADABLE.
+ * @param base             directory of all instances, UTF-8
+ * @param base_len         its length in bytes, or ES_NTS; at most 4,095
+ * @param instance_id      the instance
+ * @param instance_id_len  its length in bytes, or ES_NTS
+ * @param out              receives the report, to be freed with es_free_report; NULL on failure
+ * @param err              filled on failure; may be NULL
+ * @return ES_OK; ES_ERR_NOT_FOUND: no such instance;
+ *         ES_ERR_INVALID_ARGUMENT, ES_ERR_INVALID_UTF8, ES_ERR_NULL_POINTER: correct what err
+ *         names; ES_ERR_BACKEND: see err->os_errno; ES_ERR_OUT_OF_MEMORY: free memory;
+ *         ES_ERR_PANIC: report it.
+ * [any thread] [blocks] Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_list_runs(const char *base,
+                       size_t base_len,
+                       const char *instance_id,
+                       size_t instance_id_len,
+                       struct es_report **out,
+                       struct es_error *err);
+
+/**
+ * Sweeps an instance whose engine died: seals each run that was left, closes what was sealed and
+ * not closed, moves temporary names aside, and reports what is damaged or no run without touching
+ * it. summary.parent_run_id is the newest run that is sealed ES_RUN_CRASHED_RECOVERED. A row for
+ * each name that needed attention. Killed and called again, it reaches the same end.
+ * @param base             directory of all instances, UTF-8
+ * @param base_len         its length in bytes, or ES_NTS; at most 4,095
+ * @param instance_id      the instance
+ * @param instance_id_len  its length in bytes, or ES_NTS
+ * @param options          NULL: the defaults. ES_OPERATION_DRY_RUN, ES_OPERATION_DIGEST_KEY
+ * @param out              receives the report, to be freed with es_free_report; NULL on failure
+ * @param err              filled on failure; may be NULL
+ * @return ES_OK, whatever is wrong with single runs: look at the rows;
+ *         ES_ERR_LOCKED: a writer lives, or another process recovers: try again later;
+ *         ES_ERR_NOT_FOUND: no such instance: nothing was ever written;
+ *         ES_ERR_UNSUPPORTED: the file system has no locks;
+ *         ES_ERR_INVALID_ARGUMENT, ES_ERR_INVALID_UTF8, ES_ERR_UNSUPPORTED_FIELD,
+ *         ES_ERR_STRUCT_SIZE, ES_ERR_ABI_MISMATCH, ES_ERR_NULL_POINTER: correct what err names;
+ *         ES_ERR_DISK, ES_ERR_BACKEND: see err->os_errno; ES_ERR_OUT_OF_MEMORY: free memory;
+ *         ES_ERR_PANIC: report it.
+ * [any thread] [blocks] Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_recover(const char *base,
+                     size_t base_len,
+                     const char *instance_id,
+                     size_t instance_id_len,
+                     const struct es_operation_options *options,
+                     struct es_report **out,
+                     struct es_error *err);
+
+/**
+ * Reads a sealed run whole and reports everything that is wrong with it as findings; the file is
+ * never written. summary.flags has ES_REPORT_CLEAN when there are none. Damage is a finding: the
+ * call then answers ES_OK.
+ * @param path      the run's file, UTF-8
+ * @param path_len  its length in bytes, or ES_NTS; at most 4,095
+ * @param options   NULL: the defaults. ES_OPERATION_DIGEST_KEY, ES_OPERATION_EXPECTED_DIGEST
+ * @param out       receives the report, to be freed with es_free_report; NULL on failure
+ * @param err       filled on failure; may be NULL
+ * @return ES_OK: look at the findings;
+ *         ES_ERR_NOT_SEALED: recover it first; ES_ERR_NOT_FOUND: no such file;
+ *         ES_ERR_LOCKED: it is being written or recovered: try again later;
+ *         ES_ERR_CORRUPTED: it is no run; ES_ERR_UNSUPPORTED_FORMAT: use a library that knows it;
+ *         ES_ERR_INVALID_ARGUMENT, ES_ERR_INVALID_UTF8, ES_ERR_UNSUPPORTED_FIELD,
+ *         ES_ERR_STRUCT_SIZE, ES_ERR_ABI_MISMATCH, ES_ERR_NULL_POINTER: correct what err names;
+ *         ES_ERR_DISK, ES_ERR_BACKEND: see err->os_errno; ES_ERR_OUT_OF_MEMORY: free memory;
+ *         ES_ERR_PANIC: report it.
+ * [any thread] [blocks] Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_verify_run(const char *path,
+                        size_t path_len,
+                        const struct es_operation_options *options,
+                        struct es_report **out,
+                        struct es_error *err);
+
+/**
+ * Copies the good rows of a quarantined or damaged run into a new run, with new seqs, sealed
+ * ES_RUN_CRASHED_RECOVERED, that names the old one as its parent. One row: the new run. Findings:
+ * what was lost. The old file is never written; when the call fails, no new run is left.
+ * @param path             the old run's file, UTF-8
+ * @param path_len         its length in bytes, or ES_NTS; at most 4,095
+ * @param base             directory of all instances, UTF-8
+ * @param base_len         its length in bytes, or ES_NTS; at most 4,095
+ * @param instance_id      the instance of the new run
+ * @param instance_id_len  its length in bytes, or ES_NTS
+ * @param run_id           the new run
+ * @param run_id_len       its length in bytes, or ES_NTS
+ * @param options          NULL: the defaults. ES_OPERATION_DIGEST_KEY: of the new run's digest
+ * @param out              receives the report, to be freed with es_free_report; NULL on failure
+ * @param err              filled on failure; may be NULL
+ * @return ES_OK: look at the findings;
+ *         ES_ERR_NOT_SEALED: the old run is sound: recover it;
+ *         ES_ERR_LOCKED: a run is being written or recovered: try again later;
+ *         ES_ERR_ALREADY_EXISTS, ES_ERR_CRASHED_PREDECESSOR: choose another run_id;
+ *         ES_ERR_NOT_FOUND: no such file; ES_ERR_CORRUPTED: nothing can be read;
+ *         ES_ERR_UNSUPPORTED_FORMAT: use a library that knows it;
+ *         ES_ERR_UNSUPPORTED: the file system has no locks;
+ *         ES_ERR_INVALID_ARGUMENT, ES_ERR_INVALID_UTF8, ES_ERR_UNSUPPORTED_FIELD,
+ *         ES_ERR_STRUCT_SIZE, ES_ERR_ABI_MISMATCH, ES_ERR_NULL_POINTER: correct what err names;
+ *         ES_ERR_DISK, ES_ERR_BACKEND: see err->os_errno; ES_ERR_OUT_OF_MEMORY: free memory;
+ *         ES_ERR_PANIC: report it.
+ * [any thread] [blocks] Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_salvage_run(const char *path,
+                         size_t path_len,
+                         const char *base,
+                         size_t base_len,
+                         const char *instance_id,
+                         size_t instance_id_len,
+                         const char *run_id,
+                         size_t run_id_len,
+                         const struct es_operation_options *options,
+                         struct es_report **out,
+                         struct es_error *err);
+
+/**
+ * Proposes which sealed runs may be deleted; deletes nothing. A plan always keeps a restore
+ * point: a sealed run, not quarantined, whose anchor covers an entry that is there. Rows:
+ * ES_OUTCOME_KEPT with the reason, then ES_OUTCOME_TO_DELETE, oldest first. summary.entries is
+ * how many would go, summary.reason why none would, summary.run_id the restore point.
+ * @param base             directory of all instances, UTF-8
+ * @param base_len         its length in bytes, or ES_NTS; at most 4,095
+ * @param instance_id      the instance
+ * @param instance_id_len  its length in bytes, or ES_NTS
+ * @param keep             ES_KEEP_*
+ * @param keep_count       with ES_KEEP_LAST: how many of the newest; else 0
+ * @param out              receives the report, for es_apply_retention and to be freed with
+ *                         es_free_report; NULL on failure
+ * @param err              filled on failure; may be NULL
+ * @return ES_OK; ES_ERR_NOT_FOUND: no such instance;
+ *         ES_ERR_INVALID_ARGUMENT, ES_ERR_INVALID_UTF8, ES_ERR_NULL_POINTER: correct what err
+ *         names; ES_ERR_BACKEND: see err->os_errno; ES_ERR_OUT_OF_MEMORY: free memory;
+ *         ES_ERR_PANIC: report it.
+ * [any thread] [blocks] Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_plan_retention(const char *base,
+                            size_t base_len,
+                            const char *instance_id,
+                            size_t instance_id_len,
+                            uint32_t keep,
+                            uint64_t keep_count,
+                            struct es_report **out,
+                            struct es_error *err);
+
+/**
+ * Deletes what a plan proposes, durably, as far as it is still so: each run is looked at once
+ * more under its lock, and one that anybody reads is skipped. Rows: ES_OUTCOME_DELETED,
+ * ES_OUTCOME_SKIPPED with the reason. summary.entries is how many were deleted.
+ * @param base             directory of all instances, UTF-8
+ * @param base_len         its length in bytes, or ES_NTS; at most 4,095
+ * @param instance_id      the instance that was planned for
+ * @param instance_id_len  its length in bytes, or ES_NTS
+ * @param plan             a report of es_plan_retention; stays the caller's
+ * @param out              receives the report, to be freed with es_free_report; NULL on failure
+ * @param err              filled on failure; may be NULL
+ * @return ES_OK: look at the rows;
+ *         ES_ERR_INVALID_ARGUMENT: also when plan is a report of another call;
+ *         ES_ERR_INVALID_UTF8, ES_ERR_NULL_POINTER, ES_ERR_BAD_HANDLE, ES_ERR_USED_AFTER_FORK:
+ *         correct what err names; ES_ERR_BACKEND: see err->os_errno;
+ *         ES_ERR_OUT_OF_MEMORY: free memory; ES_ERR_PANIC: report it.
+ * [any thread] [blocks] Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_apply_retention(const char *base,
+                             size_t base_len,
+                             const char *instance_id,
+                             size_t instance_id_len,
+                             struct es_report *plan,
+                             struct es_report **out,
+                             struct es_error *err);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
@@ -2447,6 +3099,62 @@ ES_ASSERT_(es_restore_plan_has_anchor, offsetof(es_restore_plan, has_anchor) == 
 ES_ASSERT_(es_restore_plan_anchor_seq, offsetof(es_restore_plan, anchor_seq) == 8);
 ES_ASSERT_(es_restore_plan_replay_from, offsetof(es_restore_plan, replay_from) == 16);
 ES_ASSERT_(es_restore_plan_replay_to, offsetof(es_restore_plan, replay_to) == 24);
+ES_ASSERT_(es_operation_options_size, sizeof(es_operation_options) == 120);
+ES_ASSERT_(es_operation_options_struct_size, offsetof(es_operation_options, struct_size) == 0);
+ES_ASSERT_(es_operation_options_abi_version, offsetof(es_operation_options, abi_version) == 4);
+ES_ASSERT_(es_operation_options_flags, offsetof(es_operation_options, flags) == 8);
+ES_ASSERT_(es_operation_options_reserved0, offsetof(es_operation_options, reserved0) == 12);
+ES_ASSERT_(es_operation_options_cache_bytes, offsetof(es_operation_options, cache_bytes) == 16);
+ES_ASSERT_(es_operation_options_digest_key, offsetof(es_operation_options, digest_key) == 24);
+ES_ASSERT_(es_operation_options_expected_digest, offsetof(es_operation_options, expected_digest) == 56);
+ES_ASSERT_(es_operation_options_reserved, offsetof(es_operation_options, reserved) == 88);
+ES_ASSERT_(es_report_summary_size, sizeof(es_report_summary) == 600);
+ES_ASSERT_(es_report_summary_struct_size, offsetof(es_report_summary, struct_size) == 0);
+ES_ASSERT_(es_report_summary_status, offsetof(es_report_summary, status) == 4);
+ES_ASSERT_(es_report_summary_digest, offsetof(es_report_summary, digest) == 8);
+ES_ASSERT_(es_report_summary_flags, offsetof(es_report_summary, flags) == 12);
+ES_ASSERT_(es_report_summary_rows, offsetof(es_report_summary, rows) == 16);
+ES_ASSERT_(es_report_summary_findings, offsetof(es_report_summary, findings) == 24);
+ES_ASSERT_(es_report_summary_high_watermark, offsetof(es_report_summary, high_watermark) == 32);
+ES_ASSERT_(es_report_summary_entries, offsetof(es_report_summary, entries) == 40);
+ES_ASSERT_(es_report_summary_lifecycle, offsetof(es_report_summary, lifecycle) == 48);
+ES_ASSERT_(es_report_summary_run_id, offsetof(es_report_summary, run_id) == 56);
+ES_ASSERT_(es_report_summary_parent_run_id, offsetof(es_report_summary, parent_run_id) == 192);
+ES_ASSERT_(es_report_summary_reason, offsetof(es_report_summary, reason) == 328);
+ES_ASSERT_(es_report_summary_reserved, offsetof(es_report_summary, reserved) == 584);
+ES_ASSERT_(es_run_row_size, sizeof(es_run_row) == 96);
+ES_ASSERT_(es_run_row_run_id_offset, offsetof(es_run_row, run_id_offset) == 0);
+ES_ASSERT_(es_run_row_path_offset, offsetof(es_run_row, path_offset) == 8);
+ES_ASSERT_(es_run_row_parent_offset, offsetof(es_run_row, parent_offset) == 16);
+ES_ASSERT_(es_run_row_reason_offset, offsetof(es_run_row, reason_offset) == 24);
+ES_ASSERT_(es_run_row_run_id_len, offsetof(es_run_row, run_id_len) == 32);
+ES_ASSERT_(es_run_row_path_len, offsetof(es_run_row, path_len) == 36);
+ES_ASSERT_(es_run_row_parent_len, offsetof(es_run_row, parent_len) == 40);
+ES_ASSERT_(es_run_row_reason_len, offsetof(es_run_row, reason_len) == 44);
+ES_ASSERT_(es_run_row_bytes, offsetof(es_run_row, bytes) == 48);
+ES_ASSERT_(es_run_row_high_watermark, offsetof(es_run_row, high_watermark) == 56);
+ES_ASSERT_(es_run_row_start_ts_init, offsetof(es_run_row, start_ts_init) == 64);
+ES_ASSERT_(es_run_row_end_ts_init, offsetof(es_run_row, end_ts_init) == 72);
+ES_ASSERT_(es_run_row_outcome, offsetof(es_run_row, outcome) == 80);
+ES_ASSERT_(es_run_row_status, offsetof(es_run_row, status) == 84);
+ES_ASSERT_(es_run_row_backend, offsetof(es_run_row, backend) == 88);
+ES_ASSERT_(es_run_row_flags, offsetof(es_run_row, flags) == 92);
+ES_ASSERT_(es_finding_size, sizeof(es_finding) == 56);
+ES_ASSERT_(es_finding_kind, offsetof(es_finding, kind) == 0);
+ES_ASSERT_(es_finding_drift, offsetof(es_finding, drift) == 4);
+ES_ASSERT_(es_finding_index_kind, offsetof(es_finding, index_kind) == 8);
+ES_ASSERT_(es_finding_key_len, offsetof(es_finding, key_len) == 12);
+ES_ASSERT_(es_finding_seq, offsetof(es_finding, seq) == 16);
+ES_ASSERT_(es_finding_other_seq, offsetof(es_finding, other_seq) == 24);
+ES_ASSERT_(es_finding_key_offset, offsetof(es_finding, key_offset) == 32);
+ES_ASSERT_(es_finding_text_offset, offsetof(es_finding, text_offset) == 40);
+ES_ASSERT_(es_finding_text_len, offsetof(es_finding, text_len) == 48);
+ES_ASSERT_(es_finding_reserved, offsetof(es_finding, reserved) == 52);
+ES_ASSERT_(es_page_result_size, sizeof(es_page_result) == 24);
+ES_ASSERT_(es_page_result_struct_size, offsetof(es_page_result, struct_size) == 0);
+ES_ASSERT_(es_page_result_more, offsetof(es_page_result, more) == 4);
+ES_ASSERT_(es_page_result_rows, offsetof(es_page_result, rows) == 8);
+ES_ASSERT_(es_page_result_arena_used, offsetof(es_page_result, arena_used) == 16);
 #undef ES_ASSERT_
 
 #endif /* EVENTSTORE_H */

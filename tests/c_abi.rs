@@ -14,6 +14,7 @@ use common::temporary::TemporaryFolder;
 
 const BACKENDS: [&[&str]; 2] = [&["redb"], &["memory"]];
 const MISUSE_CALLS: u32 = 800;
+const OPERATION_CALLS: u32 = 180;
 
 /// Builds a program of `c_abi/` and runs it with each list of arguments and a base of its own,
 /// behind the given command if any. It must check so many calls and print nothing on stderr.
@@ -68,6 +69,19 @@ const VALGRIND: [&str; 5] = [
 fn misuse_is_clean_under_valgrind() {
     let test = "misuse_is_clean_under_valgrind";
     run_program(test, "misuse", &BACKENDS, MISUSE_CALLS, &VALGRIND);
+}
+
+/// The operations over runs do through C what they are for, and answer every wrong call.
+#[test]
+fn operations_are_answered_through_c() {
+    run_program("operations_are_answered_through_c", "operate", &[&[]], OPERATION_CALLS, &[]);
+}
+
+/// The same under valgrind.
+#[test]
+fn operations_are_clean_under_valgrind() {
+    let test = "operations_are_clean_under_valgrind";
+    run_program(test, "operate", &[&[]], OPERATION_CALLS, &VALGRIND);
 }
 
 /// At a file size limit the run halts, tells its host once, and takes no call from there but the

@@ -60,6 +60,9 @@ es_scan_result scan_result = ES_SCAN_RESULT_INIT;
 es_index_request index_request = ES_INDEX_REQUEST_INIT;
 es_index_result index_result = ES_INDEX_RESULT_INIT;
 es_restore_plan restore_plan = ES_RESTORE_PLAN_INIT;
+es_operation_options operation_options = ES_OPERATION_OPTIONS_INIT;
+es_report_summary report_summary = ES_REPORT_SUMMARY_INIT;
+es_page_result page_result = ES_PAGE_RESULT_INIT;
 "#;
 
 /// The header alone passes every standard with all warnings as errors.

@@ -114,6 +114,64 @@ constants! {
         ES_PHASE_CLOSED: u32 = 2, "Sealed.";
         ES_PHASE_HALTED: u32 = 3, "Stopped by a failure; see halt_status.";
     }
+    "es_operation_options.flags": {
+        ES_OPERATION_DRY_RUN: u32 = 1, "es_recover: only say what would be done; takes no lock, changes nothing.";
+        ES_OPERATION_DIGEST_KEY: u32 = 2, "digest_key holds the key of the run digest.";
+        ES_OPERATION_EXPECTED_DIGEST: u32 = 4, "es_verify_run: expected_digest holds what the digest must be.";
+    }
+    "keep of es_plan_retention": {
+        ES_KEEP_FULL: u32 = 1, "Keep every run.";
+        ES_KEEP_LAST: u32 = 2, "Keep the newest keep_count sealed runs, and the newest restore point.";
+        ES_KEEP_ANCHORED: u32 = 3, "Keep the newest restore point and what is not older.";
+    }
+    "es_report_summary.flags": {
+        ES_REPORT_HAS_STATUS: u32 = 1, "status is known.";
+        ES_REPORT_HAS_HIGH_WATERMARK: u32 = 2, "high_watermark is known.";
+        ES_REPORT_CLEAN: u32 = 4, "es_verify_run found nothing wrong.";
+    }
+    "es_report_summary.digest": {
+        ES_DIGEST_MATCHES: u32 = 1, "The stored digest is that of the run.";
+        ES_DIGEST_DIFFERS: u32 = 2, "It is not; there is a finding.";
+        ES_DIGEST_ABSENT: u32 = 3, "The file has none; reason says why.";
+        ES_DIGEST_NOT_CHECKED: u32 = 4, "It could not be computed; reason says why.";
+    }
+    "es_run_row.outcome": {
+        ES_OUTCOME_LISTED: u32 = 0, "es_list_runs: read.";
+        ES_OUTCOME_SEALED: u32 = 1, "es_recover: it was left and is sealed now, with status. es_salvage_run: the new run.";
+        ES_OUTCOME_REPAIRED: u32 = 2, "es_recover: it was sealed, not closed in order, and is closed now.";
+        ES_OUTCOME_DAMAGED: u32 = 3, "es_recover: its structure is unsound; unchanged. Salvage it.";
+        ES_OUTCOME_HELD: u32 = 4, "Somebody holds it; left alone.";
+        ES_OUTCOME_MOVED_ASIDE: u32 = 5, "es_recover: a temporary name, moved into .aside.";
+        ES_OUTCOME_UNREADABLE: u32 = 6, "Not openable as a run; unchanged.";
+        ES_OUTCOME_POSTPONED: u32 = 7, "es_recover: the storage refused; as readable as before. Recover again.";
+        ES_OUTCOME_KEPT: u32 = 8, "es_plan_retention: it stays; reason says why.";
+        ES_OUTCOME_TO_DELETE: u32 = 9, "es_plan_retention: it would go.";
+        ES_OUTCOME_DELETED: u32 = 10, "es_apply_retention: it is gone, durably.";
+        ES_OUTCOME_SKIPPED: u32 = 11, "es_apply_retention: it is left alone; reason says why.";
+    }
+    "es_run_row.flags": {
+        ES_ROW_HAS_MANIFEST: u32 = 1, "status, high_watermark and start_ts_init are known.";
+        ES_ROW_HAS_END: u32 = 2, "end_ts_init is known.";
+        ES_ROW_NEEDS_REPAIR: u32 = 4, "It was not closed in order: recover the instance.";
+    }
+    "es_finding.kind": {
+        ES_FINDING_HASH_MISMATCH: u32 = 1, "The bytes of entry seq are not those that its hash was made of.";
+        ES_FINDING_SEQ_MISMATCH: u32 = 2, "The row of entry seq holds entry other_seq.";
+        ES_FINDING_UNDECODABLE: u32 = 3, "The row of entry seq is not in the format.";
+        ES_FINDING_GAP: u32 = 4, "Entries seq to other_seq are missing.";
+        ES_FINDING_INDEX_DRIFT: u32 = 5, "An index row and the entries disagree.";
+        ES_FINDING_MANIFEST_MISMATCH: u32 = 6, "The manifest and the entries disagree.";
+        ES_FINDING_ANCHOR_INVALID: u32 = 7, "The latest anchor cannot be restored from.";
+        ES_FINDING_DIGEST_MISMATCH: u32 = 8, "The run digest is not that of the run, or absent though expected.";
+        ES_FINDING_DAMAGED: u32 = 9, "The file's own structure is hurt.";
+    }
+    "es_finding.drift": {
+        ES_DRIFT_NONE: u32 = 0, "No index drift.";
+        ES_DRIFT_DANGLING: u32 = 1, "The row points at an entry that is not there.";
+        ES_DRIFT_CORRUPTED: u32 = 2, "The row points at an entry that is damaged.";
+        ES_DRIFT_WRONG: u32 = 3, "The row points at an entry that is not the first with this key.";
+        ES_DRIFT_MISSING: u32 = 4, "No row, though entry seq was committed with the key.";
+    }
     "bounds; a value beyond them answers ES_ERR_INVALID_ARGUMENT": {
         ES_ID_BYTES_MAX: u32 = 128, "Longest run_id or instance_id: A-Z a-z 0-9 . _ - and no dot first.";
         ES_TOPIC_BYTES_MAX: u32 = 1024, "Longest topic; the shortest is 1.";

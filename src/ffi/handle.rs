@@ -1,4 +1,4 @@
-//! Handles: what `es_run *` and `es_reader *` point to, and whether they still do.
+//! Handles: what `es_run *`, `es_reader *` and `es_report *` point to, and whether they still do.
 //!
 //! A handle is the address of a slot in slabs that are never given back, so that any pointer can
 //! be judged: outside the slabs it is no handle; inside, its slot tells type, fork generation and
@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use super::close::inside_callback;
 use super::error::Refusal;
 use super::fork;
+use super::report::Report;
 use super::status::*;
 use crate::error::EventStoreError;
 use crate::planted::planted;
@@ -34,11 +35,19 @@ pub struct es_reader {
     _slot: Slot,
 }
 
+/// What an operation over runs answered. Made by es_list_runs, es_recover, es_verify_run,
+/// es_salvage_run, es_plan_retention or es_apply_retention, freed by es_free_report; holds memory
+/// alone, no file and no lock.
+pub struct es_report {
+    _slot: Slot,
+}
+
 // C may use a handle from any thread: what it stands for must allow that.
 const _: () = {
     const fn crosses_threads<T: Send + Sync>() {}
     crosses_threads::<Run>();
     crosses_threads::<Reader>();
+    crosses_threads::<Report>();
 };
 
 /// How many later frees a slot waits for before it is used again.
@@ -50,6 +59,7 @@ const SLABS_MAX: usize = 26;
 const FREE: u32 = 0;
 const RUN: u32 = 0x4e55_5253;
 const READER: u32 = 0x4452_5253;
+const REPORT: u32 = 0x5052_5253;
 
 /// Zeroed memory is a free slot.
 #[repr(C, align(32))]
@@ -78,6 +88,11 @@ pub(super) fn give_run(run: Run) -> Result<*mut es_run, Refusal> {
 /// Gives a reader to the caller.
 pub(super) fn give_reader(reader: Reader) -> Result<*mut es_reader, Refusal> {
     give(READER, reader).map(NonNull::as_ptr).map(<*mut Slot>::cast)
+}
+
+/// Gives a report to the caller.
+pub(super) fn give_report(report: Report) -> Result<*mut es_report, Refusal> {
+    give(REPORT, report).map(NonNull::as_ptr).map(<*mut Slot>::cast)
 }
 
 /// The run that a handle stands for.
@@ -112,6 +127,28 @@ pub(super) unsafe fn reader<'a>(handle: *mut es_reader) -> Result<&'a Reader, Re
     // SAFETY: a live slot of kind READER holds the Box<Reader> that `give` put there, and it is
     // not freed during 'a.
     Ok(unsafe { &*object.cast::<Reader>() })
+}
+
+/// The report that a handle stands for.
+///
+/// # Safety
+/// No thread frees the handle during `'a`; the header makes that the caller's duty.
+pub(super) unsafe fn report<'a>(handle: *mut es_report) -> Result<&'a Report, Refusal> {
+    let object = find("report", handle.cast(), REPORT)?;
+    // SAFETY: a live slot of kind REPORT holds the Box<Report> that `give` put there, and it is
+    // not freed during 'a.
+    Ok(unsafe { &*object.cast::<Report>() })
+}
+
+/// Frees a report; nothing happens for what is no live report of this process.
+///
+/// # Safety
+/// No other thread is in a call on the handle.
+pub(super) unsafe fn free_report(handle: *mut es_report) {
+    if let Some(object) = release(handle.cast(), REPORT) {
+        // SAFETY: `release` gave this Box<Report> to this call alone.
+        drop(unsafe { Box::from_raw(object.cast::<Report>()) });
+    }
 }
 
 /// Frees a run; nothing happens for what is no live run of this process.
@@ -164,7 +201,7 @@ fn find(parameter: &'static str, handle: *mut Slot, kind: u32) -> Result<*mut ()
     match slot.kind.load(Ordering::Acquire) {
         found if found == kind => {}
         FREE => return Err(bad("was freed")),
-        _ => return Err(bad("is a handle of the other type")),
+        _ => return Err(bad("is a handle of another type")),
     }
     if slot.generation.load(Ordering::Relaxed) != fork::generation() {
         let reason = "was made before the fork; open one of this process";

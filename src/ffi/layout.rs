@@ -11,7 +11,9 @@ use super::error::es_error;
 use super::index::{es_index_request, es_index_result, es_index_row};
 use super::manifest::{es_manifest, es_string, es_string_pair};
 use super::open::{es_open_options, es_reader_options};
+use super::operate::es_operation_options;
 use super::read::{es_entry, es_scan_request, es_scan_result};
+use super::report::{es_finding, es_page_result, es_report_summary, es_run_row};
 use super::state::{es_run_state, es_run_stats};
 use super::submit::{es_append_options, es_append_result, es_submit_options};
 
@@ -144,4 +146,22 @@ layouts! {
     es_restore_plan, 32 bytes, least 32 {
         struct_size 0, has_anchor 4, anchor_seq 8, replay_from 16, replay_to 24,
     }
+    es_operation_options, 120 bytes, least 88 {
+        struct_size 0, abi_version 4, flags 8, reserved0 12, cache_bytes 16, digest_key 24,
+        expected_digest 56, reserved 88,
+    }
+    es_report_summary, 600 bytes, least 584 {
+        struct_size 0, status 4, digest 8, flags 12, rows 16, findings 24, high_watermark 32,
+        entries 40, lifecycle 48, run_id 56, parent_run_id 192, reason 328, reserved 584,
+    }
+    es_run_row, 96 bytes, least 96 {
+        run_id_offset 0, path_offset 8, parent_offset 16, reason_offset 24, run_id_len 32,
+        path_len 36, parent_len 40, reason_len 44, bytes 48, high_watermark 56, start_ts_init 64,
+        end_ts_init 72, outcome 80, status 84, backend 88, flags 92,
+    }
+    es_finding, 56 bytes, least 56 {
+        kind 0, drift 4, index_kind 8, key_len 12, seq 16, other_seq 24, key_offset 32,
+        text_offset 40, text_len 48, reserved 52,
+    }
+    es_page_result, 24 bytes, least 24 { struct_size 0, more 4, rows 8, arena_used 16, }
 }

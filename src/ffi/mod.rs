@@ -3,7 +3,7 @@
 //! Exported functions convert, call and convert back; they decide nothing. Their comments are
 //! written for C readers, because cbindgen copies them into the header. Tables that a macro makes
 //! (`status`, `constants`, `layout`) reach the header through `tests/header.rs`. Whoever looks
-//! for behaviour goes to `store`, `writer` and `reader`.
+//! for behaviour goes to `store`, `writer`, `reader` and the operations.
 #![allow(unsafe_code, reason = "pointers of the caller; each block says why")]
 #![allow(non_camel_case_types, reason = "types carry the names that C sees")]
 #![allow(clippy::missing_safety_doc, reason = "the C comment of a function is its contract")]
@@ -23,7 +23,9 @@ pub mod identity;
 pub mod index;
 pub mod manifest;
 pub mod open;
+pub mod operate;
 pub mod read;
+pub mod report;
 pub mod state;
 pub mod submit;
 pub mod summary;

@@ -384,7 +384,7 @@ unsafe fn reader_options(options: *const es_reader_options) -> Result<ReaderOpti
 }
 
 /// A key without its flag would be ignored, and the run sealed without the evidence meant.
-fn digest_key(set: bool, key: &[u8; 32]) -> Result<Option<[u8; 32]>, Refusal> {
+pub(super) fn digest_key(set: bool, key: &[u8; 32]) -> Result<Option<[u8; 32]>, Refusal> {
     if !set && *key != [0; 32] {
         let reason = "holds a key, but flags lack the DIGEST_KEY bit";
         return Err(Refusal::invalid("options.digest_key", reason));

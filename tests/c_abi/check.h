@@ -16,6 +16,7 @@
 typedef struct outputs {
     es_run *run;
     es_reader *reader;
+    es_report *report;
     uint64_t seq;
     uint64_t numbers[2];
     size_t needed;
@@ -34,6 +35,10 @@ typedef struct outputs {
     es_run_stats stats;
     es_entry entries[4];
     es_index_row rows[4];
+    es_report_summary summary;
+    es_page_result page;
+    es_run_row runs[4];
+    es_finding findings[4];
     char arena[1024];
 } outputs;
 
@@ -50,7 +55,7 @@ static struct stat watched_file;
 
 static void fail(int line, const char *call, const char *what) {
     failures++;
-    printf("misuse.c:%d: %s\n    %s\n    err: %d %s\n", line, call, what, (int)err.code,
+    printf("%s:%d: %s\n    %s\n    err: %d %s\n", __BASE_FILE__, line, call, what, (int)err.code,
            err.code == ES_OK ? "" : err.message);
 }
 
@@ -100,6 +105,8 @@ static void prepare(void) {
     out.index.struct_size = (uint32_t)sizeof out.index;
     out.plan.struct_size = (uint32_t)sizeof out.plan;
     out.manifest.struct_size = (uint32_t)sizeof out.manifest;
+    out.summary.struct_size = (uint32_t)sizeof out.summary;
+    out.page.struct_size = (uint32_t)sizeof out.page;
     memset(&err, CANARY, sizeof err);
     memcpy(&before, &out, sizeof out);
 }
@@ -144,6 +151,7 @@ static void refused(int line, const char *call, es_status status, es_status want
      * tells what is needed and holds the empty text. */
     if (out.run == NULL) out.run = before.run;
     if (out.reader == NULL) out.reader = before.reader;
+    if (out.report == NULL) out.report = before.report;
     if (wanted == ES_ERR_BUFFER_TOO_SMALL) {
         out.needed = before.needed;
         if (out.path[0] == 0) out.path[0] = before.path[0];

@@ -173,6 +173,9 @@ static void initialisers(void) {
     INIT_CASE(es_index_request, ES_INDEX_REQUEST_INIT, es_init_index_request);
     INIT_CASE(es_index_result, ES_INDEX_RESULT_INIT, es_init_index_result);
     INIT_CASE(es_restore_plan, ES_RESTORE_PLAN_INIT, es_init_restore_plan);
+    INIT_CASE(es_operation_options, ES_OPERATION_OPTIONS_INIT, es_init_operation_options);
+    INIT_CASE(es_report_summary, ES_REPORT_SUMMARY_INIT, es_init_report_summary);
+    INIT_CASE(es_page_result, ES_PAGE_RESULT_INIT, es_init_page_result);
 }
 
 static void identity(void) {

@@ -61,7 +61,7 @@ pub(crate) fn gaps(function: &Function) -> Vec<String> {
         // Each status that stands alone or first of a list is followed by what to do.
         let is_init = function.name.starts_with("es_init_");
         need(is_init || comment.contains("ES_ERR_PANIC"), "no ES_ERR_PANIC".into());
-        let takes_handle = ["run", "reader"]
+        let takes_handle = ["run", "reader", "report"]
             .iter()
             .any(|name| function.parameters.first().is_some_and(|first| first == name));
         need(!takes_handle || comment.contains("ES_ERR_BAD_HANDLE"), "no ES_ERR_BAD_HANDLE".into());
