@@ -28,6 +28,8 @@ pub struct RunListing {
 }
 
 /// What a listing knows of a run.
+// A listing is made once and short: a box a run would cost its readers more than the bytes.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 pub enum ListedState {
     /// Read.

@@ -40,7 +40,7 @@ impl<'t> Teller<'t> {
     pub(crate) fn add_entry(&mut self) -> ControlFlow<()> {
         self.told.entries += 1;
         match &mut self.tell {
-            Some(tell) if self.told.entries % PROGRESS_ENTRIES == 0 => tell(&self.told),
+            Some(tell) if self.told.entries.is_multiple_of(PROGRESS_ENTRIES) => tell(&self.told),
             _ => ControlFlow::Continue(()),
         }
     }

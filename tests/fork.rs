@@ -85,6 +85,17 @@ fn every_call_of_a_child_answers_used_after_fork() {
     assert_eq!(finished.said("closed"), "1 21");
 }
 
+/// A process that outlives the one that started it, ended with the test.
+struct KilledAtEnd(i32);
+
+impl Drop for KilledAtEnd {
+    fn drop(&mut self) {
+        // SAFETY: a process of this test, which nobody but the system waits for, and only once it
+        // is dead: the number is still its own.
+        unsafe { libc::kill(self.0, libc::SIGKILL) };
+    }
+}
+
 /// Whatever way a child goes, with `exit` and the library's own destructors too, the parent's file
 /// and locks stay as they were.
 #[test]
@@ -115,7 +126,8 @@ fn a_living_parent_keeps_others_out_and_a_dead_one_does_not() {
     let Some(host) = Host::build("fork stay") else { return };
     let mut running = Running::start(host.command("stay"));
     let child = running.line().expect("a line");
-    let child: i32 = child.strip_prefix("child ").expect("the child").parse().expect("a number");
+    let child = child.strip_prefix("child ").expect("the child").parse().expect("a number");
+    let _grandchild = KilledAtEnd(child);
     running.wait_for("forked");
     let before = host.file_bytes();
     let third = host.third_process();
@@ -129,8 +141,6 @@ fn a_living_parent_keeps_others_out_and_a_dead_one_does_not() {
     assert_eq!(third.said("open"), "ES_ERR_CRASHED_PREDECESSOR", "the dead parent's lock is gone");
     assert_eq!(third.said("crashed"), "ES_OK");
     assert_eq!(third.said("sealed"), "ES_OK 10");
-    // SAFETY: a process that this test's host started, still alive.
-    unsafe { libc::kill(child, libc::SIGKILL) };
 }
 
 #[test]

@@ -154,11 +154,8 @@ fn golden_instance_is_recovered_as_the_format_page_says() {
     assert_eq!((again.runs.len(), again.parent_run_id), (0, report.parent_run_id));
 }
 
-/// One of every kind in one instance: each is dealt with by the rules, none ends the sweep.
-#[test]
-fn every_kind_of_run_is_dealt_with_in_one_sweep() {
-    let base = TemporaryFolder::new("kinds");
-    let base = base.path();
+/// Runs that hold what was written to them, in every state that an engine can leave one in.
+fn leave_sound_runs(base: &Path) {
     killed(base, "a-killed", 10, 20);
     killed(base, "b-empty", 11, 0);
     written(base, "c-left", 12, 9).close().unwrap();
@@ -175,6 +172,10 @@ fn every_kind_of_run_is_dealt_with_in_one_sweep() {
     let mut sealed = written(base, "f-sealed", 15, 9);
     sealed.seal(RunStatus::Ended).unwrap();
     sealed.close().unwrap();
+}
+
+/// Runs that lost something: entries, or whole pages.
+fn leave_hurt_runs(base: &Path) {
     let entries = TableDefinition::<u64, &[u8]>::new("entries");
     operated(base, "g-gap", |transaction| {
         transaction.open_table(entries).unwrap().remove(4).unwrap();
@@ -198,7 +199,11 @@ fn every_kind_of_run_is_dealt_with_in_one_sweep() {
         bytes[at] ^= 1;
     }
     fs::write(&damaged, &bytes).unwrap();
-    let mut held = written(base, "l-held", 17, 5);
+}
+
+/// What else may lie there; answers the writer of the run that is held.
+fn leave_the_rest(base: &Path) -> RedbStore {
+    let held = written(base, "l-held", 17, 5);
     for (name, text) in [("m-text", "not a run"), ("n-sqlite", "SQLite format 3\0"), ("o-none", "")]
     {
         fs::write(path_of(base, name), text).unwrap();
@@ -206,6 +211,17 @@ fn every_kind_of_run_is_dealt_with_in_one_sweep() {
     fs::write(base.join(INSTANCE).join(".p.redb.new-1-0"), "stub").unwrap();
     fs::write(base.join(INSTANCE).join("notes.txt"), "mine").unwrap();
     std::os::unix::fs::symlink(path_of(base, "a-killed"), path_of(base, "q-link")).unwrap();
+    held
+}
+
+/// One of every kind in one instance: each is dealt with by the rules, none ends the sweep.
+#[test]
+fn every_kind_of_run_is_dealt_with_in_one_sweep() {
+    let base = TemporaryFolder::new("kinds");
+    let base = base.path();
+    leave_sound_runs(base);
+    leave_hurt_runs(base);
+    let mut held = leave_the_rest(base);
 
     let before = files(base);
     let report = sweep(base);

@@ -141,8 +141,8 @@ fn damaged_run_is_salvaged_row_by_row() {
     assert!(middle.len() > 90);
     let at = whole.windows(middle.len()).rposition(|window| window == middle).unwrap();
     let mut bytes = whole.clone();
-    for at in (at & !4095)..(at | 4095) {
-        bytes[at] ^= 0x55;
+    for byte in &mut bytes[at & !4095..at | 4095] {
+        *byte ^= 0x55;
     }
     fs::write(&path, &bytes).unwrap();
     let swept = recover(base.path(), INSTANCE, RecoveryOptions::default()).unwrap();

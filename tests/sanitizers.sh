@@ -38,7 +38,7 @@ trap 'rm -rf "$work"' EXIT
 compile="-g -O1 -fsanitize=address -fno-omit-frame-pointer"
 link="-fno-sanitize=address -Wl,--whole-archive $runtime -Wl,--no-whole-archive -Wl,--export-dynamic"
 libs="-lpthread -ldl -lm -lrt"
-for program in misuse halt panic; do
+for program in misuse operate halt panic; do
   # shellcheck disable=SC2086 # lists of flags
   "$cc" -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Werror -Iinclude $compile \
     "tests/c_abi/$program.c" $link -o "$work/$program" \
@@ -48,6 +48,7 @@ done
 for backend in redb memory; do
   "$work/misuse" "$backend" "$work/$backend"
 done
+"$work/operate" "$work/operate-base"
 # What a halted run had open is leaked on purpose: dropping it would write.
 ASAN_OPTIONS=detect_leaks=0 "$work/halt" "$work/halt-base"
 

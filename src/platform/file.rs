@@ -10,7 +10,6 @@ use std::os::fd::RawFd;
 
 use super::descriptor::retry;
 use super::signal::without_sigxfsz;
-use crate::planted::planted;
 
 /// Most parts that one `pwritev` takes.
 const PARTS_MAX: usize = 1024;
@@ -146,9 +145,6 @@ fn write_zeros(fd: RawFd, mut from: u64, to: u64) -> io::Result<()> {
 
 /// Puts the file's content on stable storage.
 pub(crate) fn sync_data(fd: RawFd) -> io::Result<()> {
-    if planted("skip_sync") {
-        return Ok(());
-    }
     // SAFETY: no pointers.
     retry(|| unsafe { libc::fdatasync(fd) }).map(drop)
 }

@@ -24,6 +24,11 @@ pub fn not_run_without_tool(name: &str, reason: &str) {
     assert!(!required, "{name} must run, ES_REQUIRE_TOOLS=1 is set: {reason}");
 }
 
+/// For a long test that nobody asked for.
+pub fn not_run_unasked(name: &str, how_to_ask: &str) {
+    say_not_run(name, how_to_ask);
+}
+
 /// For a test whose shared data is not part of this checkout.
 pub fn not_run_without_data(name: &str, reason: &str) {
     say_not_run(name, reason);

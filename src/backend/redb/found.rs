@@ -24,7 +24,6 @@ use crate::backend::run_format::{Examined, FoundRun, Hold, RunFormat};
 use crate::backend::{EventReader, EventStore};
 use crate::error::{EventStoreError, Fault, Result};
 use crate::manifest::check_id;
-use crate::planted::planted;
 
 /// The part of its lock range that every opening of redb 4 takes, shared or not, and that it ties
 /// to the whole-file lock of its older versions. Beyond any byte of a file.
@@ -130,7 +129,7 @@ impl RedbRun {
             // What the check repairs is closed in memory, and read from there.
             Builder::new()
                 .set_cache_size(cache_bytes)
-                .set_check_integrity_on_open(!planted("trust_the_structure"))
+                .set_check_integrity_on_open(true)
                 .create_with_backend(storage.clone())
                 .at(path)?
                 .close()

@@ -131,8 +131,6 @@ impl Capture<'_> {
             Err(error @ EventStoreError::InvalidArgument { .. }) => {
                 return Err(bad(source, &error.to_string()));
             }
-            // Closing says why the run takes no more.
-            Err(EventStoreError::Halted { .. }) => return Err(Stop::Failed(self.halted())),
             Err(error) => return Err(Stop::Failed(self.failed(&error))),
         }
         self.entries += 1;
@@ -175,13 +173,6 @@ impl Capture<'_> {
 
     fn failed(&self, error: &EventStoreError) -> Failure {
         Failure::about(Path::new(&self.path()), error)
-    }
-
-    fn halted(&self) -> Failure {
-        let state = self.session.as_ref().map(|session| session.run.state());
-        let reason = state.and_then(|state| Some(whole_text(&*state.halt?)));
-        let reason = reason.unwrap_or_else(|| "the run is halted".to_owned());
-        Failure::CannotRun(reason)
     }
 
     /// Seals what was captured, whatever ended the capture, and says how it went.

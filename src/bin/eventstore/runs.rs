@@ -93,8 +93,32 @@ fn backend_name(backend: BackendKind) -> &'static str {
     }
 }
 
-/// Narrower than this, a terminal shows times without the nanoseconds beside them.
-const COLUMNS_FOR_NANOSECONDS: usize = 200;
+/// How times are written, by the room there is.
+#[derive(Clone, Copy)]
+enum Times {
+    WithNanoseconds,
+    Readable,
+    ToTheSecond,
+}
+
+impl Times {
+    fn for_columns(columns: Option<usize>) -> Self {
+        match columns {
+            Some(0..160) => Self::ToTheSecond,
+            Some(160..200) => Self::Readable,
+            _ => Self::WithNanoseconds,
+        }
+    }
+
+    fn cell(self, time: Option<u64>) -> Cell {
+        let Some(ns) = time else { return Cell::plain("-") };
+        Cell::plain(match self {
+            Self::WithNanoseconds => time::both(ns),
+            Self::Readable => time::readable(ns),
+            Self::ToTheSecond => time::to_the_second(ns),
+        })
+    }
+}
 
 fn print_table(
     screen: &mut Screen,
@@ -107,7 +131,7 @@ fn print_table(
     };
     let heading = screen.paint(Tone::Heading, instance);
     screen.line(&format!("{heading}  {count}"))?;
-    let is_wide = screen.columns().is_none_or(|columns| columns >= COLUMNS_FOR_NANOSECONDS);
+    let times = Times::for_columns(screen.columns());
     let heads = [
         ("run", Align::Left),
         ("status", Align::Left),
@@ -122,7 +146,7 @@ fn print_table(
         .iter()
         .filter(|listing| !matches!(listing.state, ListedState::Unreadable(_)))
         .collect();
-    let rows: Vec<Vec<Cell>> = readable.iter().map(|listing| row(listing, is_wide)).collect();
+    let rows: Vec<Vec<Cell>> = readable.iter().map(|listing| row(listing, times)).collect();
     if !rows.is_empty() {
         for line in table::lines(screen, &heads, &rows) {
             screen.line(&line)?;
@@ -140,21 +164,16 @@ fn print_table(
     Ok(())
 }
 
-fn row(listing: &RunListing, is_wide: bool) -> Vec<Cell> {
+fn row(listing: &RunListing, times: Times) -> Vec<Cell> {
     let summary = listing.summary();
     let manifest = summary.map(|summary| &summary.manifest);
-    let time_of = |time: Option<u64>| match time {
-        Some(ns) if is_wide => Cell::plain(time::both(ns)),
-        Some(ns) => Cell::plain(time::readable(ns)),
-        None => Cell::plain("-"),
-    };
     let parent = manifest.and_then(|manifest| manifest.parent_run_id.as_deref());
     vec![
         Cell::plain(&listing.run_id),
         status_cell(summary),
         Cell::plain(summary.map_or_else(|| "-".into(), |found| grouped(found.high_watermark))),
-        time_of(manifest.map(|manifest| manifest.start_ts_init)),
-        time_of(manifest.and_then(|manifest| manifest.end_ts_init)),
+        times.cell(manifest.map(|manifest| manifest.start_ts_init)),
+        times.cell(manifest.and_then(|manifest| manifest.end_ts_init)),
         Cell::plain(readable_bytes(listing.bytes)),
         Cell::plain(backend_name(listing.backend)),
         Cell::plain(parent.map_or_else(|| "-".into(), shown)),

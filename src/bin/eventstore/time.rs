@@ -10,6 +10,13 @@ pub(crate) fn readable(ns: u64) -> String {
     Timestamp::from_nanosecond(i128::from(ns)).map_or_else(|_| "?".into(), |at| format!("{at:.9}"))
 }
 
+/// `2023-11-14T22:13:20Z`, what lies below a second cut off.
+pub(crate) fn to_the_second(ns: u64) -> String {
+    let seconds = i64::try_from(ns / 1_000_000_000).ok();
+    let stamp = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    stamp.map_or_else(|| "?".into(), |at| at.to_string())
+}
+
 /// The readable time and the nanoseconds beside it.
 pub(crate) fn both(ns: u64) -> String {
     format!("{}  {ns}", readable(ns))
@@ -52,6 +59,7 @@ mod tests {
             assert_eq!(parse(&readable(ns)), Ok(ns), "{}", readable(ns));
             assert_eq!(parse(&ns.to_string()), Ok(ns));
         }
+        assert_eq!(to_the_second(1_700_000_000_999_999_999), "2023-11-14T22:13:20Z");
         assert_eq!(readable(1_700_000_000_001_000_003), "2023-11-14T22:13:20.001000003Z");
     }
 

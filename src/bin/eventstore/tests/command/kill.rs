@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{Folder, INSTANCE, command, numbered_line, run};
+use crate::harness::{Folder, INSTANCE, Ran, command, numbered_line, run};
 
 /// An ingest that is fed numbered lines until it dies.
 fn fed_ingest(base: &Folder) -> (Child, thread::JoinHandle<()>) {
@@ -125,4 +125,30 @@ fn interrupt_is_heeded_while_the_input_is_silent() {
     strike(&ingest, &base, Duration::from_millis(300), Signal::INT);
     assert!(!ingest.wait().unwrap().success());
     assert_eq!(recovered_prefix(&base), 10);
+}
+
+/// A disk that takes no more ends the ingest with the reason; what was acknowledged is there.
+#[test]
+fn full_disk_ends_the_ingest_and_keeps_what_was_durable() {
+    let base = Folder::new("full_disk");
+    let lines: String = (1..=60_000).map(numbered_line).collect();
+    let lines = base.write("lines", lines);
+    // A limit on the size of files stands for the full disk.
+    let limited = std::process::Command::new("sh")
+        .args(["-c", "ulimit -f 8192 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_eventstore")])
+        .args(["ingest", "--json", "--base"])
+        .arg(base.path())
+        .args(["--instance", INSTANCE, "--run-id", "r-1"])
+        .arg(lines)
+        .output()
+        .unwrap();
+    let ran = Ran::from(limited);
+    let line = ran.failed(2);
+    assert!(line.contains("File too large") && line.contains("eventstore recover"), "{line}");
+    assert_eq!(ran.stdout, "");
+    let words: Vec<&str> = line.split(' ').collect();
+    let at = words.iter().position(|word| *word == "durable").expect("a count of entries");
+    let durable: u64 = words[at - 1].parse().unwrap();
+    let kept = recovered_prefix(&base);
+    assert!(durable > 0 && kept >= durable && kept < 60_000, "{kept} kept, said {durable}");
 }

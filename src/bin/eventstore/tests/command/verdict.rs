@@ -162,6 +162,29 @@ fn death_of_the_verifying_child_is_damage() {
     assert_eq!((&report["run_id"], &report["clean"]), (&Value::Null, &json!(false)));
 }
 
+/// The child may use so much memory and no more, and leaves no core file of its death.
+#[test]
+fn verifying_child_is_limited() {
+    let base = Folder::new("limits");
+    let mut verifier = slow_verification(&base, &[]);
+    let path = format!("/proc/{}/limits", inspector(&verifier).as_raw_nonzero());
+    let limit = |name: &str| -> Option<u64> {
+        let limits = fs::read_to_string(&path).ok()?;
+        let line = limits.lines().find(|line| line.starts_with(name))?;
+        line[name.len()..].split_whitespace().next()?.parse().ok()
+    };
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let bytes = loop {
+        if let Some(bytes) = limit("Max address space") {
+            break bytes;
+        }
+        assert!(Instant::now() < deadline, "the child has no limit on its address space");
+    };
+    assert!((1 << 30..4 << 30).contains(&bytes), "{bytes} bytes");
+    assert_eq!(limit("Max core file size"), Some(0));
+    assert!(verifier.wait().unwrap().success());
+}
+
 /// A verification that takes too long ends with a line and status 2, its child with it.
 #[test]
 fn verification_ends_when_its_time_is_up() {

@@ -1,0 +1,153 @@
+//! Each guarantee's test is shown to notice the guarantee's absence.
+//!
+//! The crate is built a second time with its planted faults (`--cfg es_planted`), and each fault
+//! is switched on under the tests that must catch it. That build is slow, so it is made when all
+//! tools are required or a campaign is asked for. That no fault is without a test is always
+//! checked.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use common::{process, shared};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A fault, and a test that must fail when it is on.
+struct Caught {
+    fault: &'static str,
+    /// The file of the test, without its ending, and its name.
+    binary: &'static str,
+    test: &'static str,
+    /// What the failing test says.
+    says: &'static str,
+}
+
+const fn caught(
+    fault: &'static str,
+    (binary, test): (&'static str, &'static str),
+    says: &'static str,
+) -> Caught {
+    Caught { fault, binary, test, says }
+}
+
+const POWER_CUT: (&str, &str) = ("power_cut", "power_cuts_lose_nothing_acknowledged");
+const ORDER: (&str, &str) =
+    ("strace", "file_and_directories_are_flushed_before_the_first_acknowledgement");
+const KILL: (&str, &str) = ("kill", "fifty_kills_lose_nothing_acknowledged");
+const FORK: (&str, &str) = ("fork", "a_living_parent_keeps_others_out_and_a_dead_one_does_not");
+const DRIFT: (&str, &str) = ("verifier", "index_drift_is_found_both_ways");
+const RETENTION: (&str, &str) = ("retention", "applying_deletes_the_plan_and_skips_what_is_read");
+const SWEEP: (&str, &str) = ("recovery", "every_kind_of_run_is_dealt_with_in_one_sweep");
+const FLIP: (&str, &str) =
+    ("flip", "flipped_killed_run_is_never_sealed_as_good_without_its_entries");
+const FILE_SIZE: (&str, &str) =
+    ("disk_full", "file_size_limit_halts_and_the_run_can_be_sealed_under_it");
+
+const CAUGHT_HERE: [Caught; 11] = [
+    caught("ack_before_commit", KILL, "was acknowledged"),
+    caught("skip_sync", ORDER, "the file"),
+    caught("skip_sync", POWER_CUT, "acknowledged"),
+    caught("skip_dir_sync", ORDER, "the directory of the new name"),
+    caught("skip_dir_sync", POWER_CUT, "gone"),
+    caught("fork_keeps_descriptors", FORK, "the dead parent's lock is gone"),
+    caught("skip_reserve", FILE_SIZE, "a seal"),
+    caught("skip_index_check", DRIFT, "left == right"),
+    caught("delete_what_is_read", RETENTION, "left == right"),
+    caught("seal_unseen", SWEEP, "RecoveryReport"),
+    caught("trust_the_primary_bit", FLIP, "1 faults"),
+];
+
+/// Faults that other builds of the code catch, and the file that switches them on.
+const CAUGHT_ELSEWHERE: [(&str, &str); 5] = [
+    ("relaxed_publish", "tests/model"),
+    ("lost_doorbell", "tests/model"),
+    ("arena_overflow", "tests/sanitizers.sh"),
+    ("freed_handle_stays_valid", "tests/sanitizers.sh"),
+    ("panic_in_call", "tests/sanitizers.sh"),
+];
+
+/// All text files below a folder, or the one file.
+fn texts_below(path: &Path) -> Vec<String> {
+    if path.is_file() {
+        return fs::read_to_string(path).into_iter().collect();
+    }
+    let items = fs::read_dir(path).into_iter().flatten().map(|item| item.expect("listed").path());
+    items.flat_map(|path| texts_below(&path)).collect()
+}
+
+/// The names of the faults in the shipped code.
+fn planted_names() -> BTreeSet<String> {
+    let texts = texts_below(&Path::new(ROOT).join("src"));
+    let names = texts.iter().flat_map(|text| {
+        text.split("planted(\"").skip(1).filter_map(|rest| rest.split('"').next())
+    });
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn no_fault_is_without_a_test() {
+    let here = CAUGHT_HERE.iter().map(|caught| caught.fault);
+    let elsewhere = CAUGHT_ELSEWHERE.iter().map(|(fault, _)| *fault);
+    let tested: BTreeSet<String> = here.chain(elsewhere).map(str::to_owned).collect();
+    assert_eq!(planted_names(), tested);
+    for (fault, place) in CAUGHT_ELSEWHERE {
+        let texts = texts_below(&Path::new(ROOT).join(place));
+        assert!(texts.iter().any(|text| text.contains(fault)), "{place} does not name {fault}");
+    }
+}
+
+/// Builds the tests with the faults in them; answers where each lies.
+fn build() -> BTreeMap<String, PathBuf> {
+    let mut binaries: Vec<&str> = CAUGHT_HERE.iter().map(|caught| caught.binary).collect();
+    binaries.dedup();
+    let output = Command::new(env!("CARGO"))
+        .current_dir(ROOT)
+        .args(["test", "--no-run", "--message-format=json", "--target-dir", "target/planted"])
+        .args(binaries.iter().flat_map(|binary| ["--test", binary]))
+        .env("RUSTFLAGS", "--cfg es_planted")
+        .output()
+        .expect("cargo starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).expect("JSON");
+    let built = lines.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let name = message["target"]["name"].as_str()?.to_owned();
+        Some((name, PathBuf::from(message["executable"].as_str()?)))
+    });
+    built.collect()
+}
+
+/// Runs the test with a fault on, or with none.
+fn run(binary: &Path, test: &str, fault: &str) -> Output {
+    let mut command = Command::new(binary);
+    command.args(["--exact", test]).env("ES_PLANT", fault).env_remove("ES_CAMPAIGN");
+    command.output().expect("a test binary starts")
+}
+
+#[test]
+fn each_fault_is_caught() {
+    let is_asked =
+        process::is_campaign() || std::env::var("ES_REQUIRE_TOOLS").is_ok_and(|value| value == "1");
+    if !is_asked {
+        shared::not_run_unasked("planted faults", "set ES_CAMPAIGN=1, it builds the crate again");
+        return;
+    }
+    let built = build();
+    for Caught { fault, binary, test, says } in CAUGHT_HERE {
+        let path = &built[binary];
+        let sound = run(path, test, "none");
+        assert!(sound.status.success(), "{test} fails without a fault: {sound:?}");
+        let text = String::from_utf8_lossy(&sound.stdout);
+        assert!(text.contains("1 passed"), "{binary} has no test {test}: {text}");
+        let faulty = run(path, test, fault);
+        let text = String::from_utf8_lossy(&faulty.stdout).into_owned()
+            + &String::from_utf8_lossy(&faulty.stderr);
+        assert!(!faulty.status.success(), "{binary} {test} does not notice {fault}");
+        assert!(text.contains(says), "{binary} {test} says another thing of {fault}: {text}");
+        eprintln!("{fault}: noticed by {binary} {test}");
+    }
+}
