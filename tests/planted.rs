@@ -44,8 +44,8 @@ const RETENTION: (&str, &str) = ("retention", "applying_deletes_the_plan_and_ski
 const SWEEP: (&str, &str) = ("recovery", "every_kind_of_run_is_dealt_with_in_one_sweep");
 const FLIP: (&str, &str) =
     ("flip", "flipped_killed_run_is_never_sealed_as_good_without_its_entries");
-const FILE_SIZE: (&str, &str) =
-    ("disk_full", "file_size_limit_halts_and_the_run_can_be_sealed_under_it");
+const FULL_DISK: (&str, &str) =
+    ("run_file", "full::full_disk_of_any_size_leaves_room_for_the_seal");
 
 const CAUGHT_HERE: [Caught; 11] = [
     caught("ack_before_commit", KILL, "was acknowledged"),
@@ -54,7 +54,7 @@ const CAUGHT_HERE: [Caught; 11] = [
     caught("skip_dir_sync", ORDER, "the directory of the new name"),
     caught("skip_dir_sync", POWER_CUT, "gone"),
     caught("fork_keeps_descriptors", FORK, "the dead parent's lock is gone"),
-    caught("skip_reserve", FILE_SIZE, "a seal"),
+    caught("skip_reserve", FULL_DISK, "No space left on device"),
     caught("skip_index_check", DRIFT, "left == right"),
     caught("delete_what_is_read", RETENTION, "left == right"),
     caught("seal_unseen", SWEEP, "RecoveryReport"),

@@ -106,8 +106,13 @@ fn failure_of_the_closing_writes_is_reported() {
     assert_rows(&*reader, 100);
     volume.knobs.fail_errno.store(0, Ordering::SeqCst);
     drop(store);
-    let unclean = open_sealed_on(volume.disk(FILE), FILE.as_ref(), CACHE_BYTES, false);
-    assert!(matches!(unclean.map(drop), Err(EventStoreError::NotSealed(_))));
+    let open_again =
+        || open_sealed_on(volume.disk(FILE), FILE.as_ref(), CACHE_BYTES, false).map(drop);
+    let held = open_again();
+    assert!(matches!(held, Err(EventStoreError::Locked(_))), "its reader holds it: {held:?}");
+    drop(reader);
+    let unclean = open_again();
+    assert!(matches!(unclean, Err(EventStoreError::NotSealed(_))), "{unclean:?}");
     let mut store = super::store_on(&volume);
     store.load_crashed(sample::INSTANCE, super::RUN).unwrap();
     assert_rows(&*store.reader().unwrap(), 100);
