@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use redb::{Builder, ReadableDatabase};
 
 use super::disk::Disk;
@@ -24,6 +24,8 @@ pub(super) struct RunFile {
     cache_bytes: usize,
     storage: StorageFile,
     view: RwLock<View>,
+    /// What an unclean file was reopened through: its database is leaked and would keep it open.
+    reopened: Mutex<Option<StorageFile>>,
 }
 
 enum View {
@@ -43,7 +45,7 @@ impl RunFile {
         first: Snapshot,
     ) -> Arc<Self> {
         let view = RwLock::new(View::Ready(Arc::new(first)));
-        Arc::new(Self { path, cache_bytes, storage, view })
+        Arc::new(Self { path, cache_bytes, storage, view, reopened: Mutex::new(None) })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -115,6 +117,7 @@ impl RunFile {
     fn reopen_unclean(&self, disk: Arc<dyn Disk>) -> Result<Snapshot> {
         let failed = |error| EventStoreError::from_io("reading", Some(&self.path), error);
         let storage = StorageFile::new(disk, Mode::CopyOnWrite).map_err(failed)?;
+        *self.reopened.lock() = Some(storage.clone());
         guarded(&self.path, &mut false, || {
             let mut builder = Builder::new();
             builder.set_cache_size(self.cache_bytes);
@@ -174,6 +177,9 @@ impl Drop for RunFile {
         // Snapshots end first: ending a read transaction may still look at the file.
         if let View::Ready(snapshot) = std::mem::replace(self.view.get_mut(), View::Closed(0)) {
             drop(snapshot);
+        }
+        if let Some(reopened) = self.reopened.get_mut().take() {
+            reopened.release();
         }
         self.storage.release();
     }
