@@ -193,6 +193,36 @@ fn replay_refuses_a_snapshot_that_was_changed() {
     assert!(outcome.stderr.contains("the anchor says fnv1a64:"), "{outcome}");
 }
 
+/// An engine that boots, dies in its session, boots again and goes on knows its position each time;
+/// a run that was changed meanwhile is not traded on.
+#[test]
+fn boot_goes_on_where_the_last_session_ended() {
+    let Some(built) = built("boot") else { return };
+    for language in LANGUAGES {
+        let folder = TemporaryFolder::new("boot");
+        let boot = |arguments: &[&str]| {
+            run(built.command(language, "boot").arg(folder.path()).args(arguments))
+        };
+        let mut said = boot(&[]).expect_success().to_owned();
+        let died = boot(&["--crash"]);
+        assert_eq!((died.code, died.stderr.as_str()), (None, ""), "{died}");
+        said += &died.stdout;
+        for _ in 0..2 {
+            said += boot(&[]).expect_success();
+        }
+        assert_expected("boot.txt", &said);
+
+        let last = folder.path().join("TRADER-1/session-4.redb");
+        let mut bytes = fs::read(&last).unwrap();
+        let at = bytes.windows(4).rposition(|window| window == b"Fill").unwrap();
+        bytes[at] ^= 1;
+        fs::write(&last, bytes).unwrap();
+        let refused = boot(&[]);
+        assert_eq!(refused.code, Some(1), "{refused}");
+        assert!(refused.stderr.contains("session-4 has"), "{refused}");
+    }
+}
+
 /// Lines with every escape, absent times and ids, and payloads from 0 bytes to 2 MiB, which is
 /// more than the example's first arena holds. 400 client ids and 300 venue ids among them.
 fn generated_lines(count: u64) -> String {
@@ -351,13 +381,14 @@ fn ingest_reads_the_real_captures_back_equal() {
 #[test]
 fn wrong_arguments_are_answered_with_the_usage() {
     let Some(built) = built("usage") else { return };
-    let cases: [(&str, &[&str]); 6] = [
+    let cases: [(&str, &[&str]); 7] = [
         ("session", &["--events", "many"]),
         ("session", &["--backend", "paper"]),
         ("session", &["--events"]),
         ("ingest", &[]),
         ("ingest", &["--backend", "paper", "file"]),
         ("replay", &[]),
+        ("boot", &[]),
     ];
     for (program, arguments) in cases {
         let outcome = run(built.command(LANGUAGES[0], program).args(arguments));
