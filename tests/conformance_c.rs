@@ -120,6 +120,9 @@ macro_rules! as_c_test {
     // es_seal_run closes what it seals: there is no run that is sealed and not closed.
     ($fixture:expr; opening, name_sealed_but_not_closed_is_crashed_predecessor) => {};
     ($fixture:expr; durable, running_run_is_not_opened_as_sealed) => {};
+    // Here a status of the caller's choice needs a crash, after which readers keep the run to
+    // themselves. Beside es_close_run: readers_go_on_while_a_session_closes.
+    ($fixture:expr; live, reads_go_on_while_the_run_closes) => {};
     ($fixture:expr; $module:ident, $behaviour:ident) => {
         #[test]
         fn $behaviour() {
@@ -160,6 +163,21 @@ as_tests! { memory, crate::ThroughC::memory();
     seal::seal_as_running_is_refused_and_run_goes_on,
     live::four_readers_beside_the_writer_see_whole_prefixes,
     live::readers_outlive_abandon,
+}
+
+/// Scans that es_close_run meets go on, over both backends.
+#[test]
+fn readers_go_on_while_a_session_closes() {
+    for fixture in [ThroughC::redb(), ThroughC::memory()] {
+        let entries = sample::run_of(3000);
+        let mut store = fixture.c_store();
+        store.open_run(&sample::full_manifest("session")).expect("the name is free");
+        sample::append(&mut store, &entries).expect("in order");
+        let views = [(); 3].map(|()| store.reader().expect("a run is open"));
+        behaviour::live::reads_go_on_while(&views, &entries, || {
+            store.close_session(sample::START_TS + 1_000_000);
+        });
+    }
 }
 
 /// A session as a C program closes it: entries, an anchor, es_close_run. Driven by the calls

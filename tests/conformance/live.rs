@@ -111,36 +111,47 @@ pub fn reader_taken_before_an_append_sees_it(fixture: &dyn Fixture) {
 }
 
 /// A scan that is under way while the run is sealed and closed goes on to its end, in both
-/// directions, and so does a walk over an index; the run is larger than the reader's cache.
+/// directions; the run is larger than the reader's cache.
 pub fn reads_go_on_while_the_run_closes(fixture: &dyn Fixture) {
     let entries = sample::run_of(3000);
     let mut store = store_with(fixture, &manifest(), &entries, 500);
-    let reader = store.reader().unwrap();
-    let (forward, backward) = (store.reader().unwrap(), store.reader().unwrap());
+    let views = [(); 3].map(|()| store.reader().unwrap());
+    reads_go_on_while(&views, &entries, || {
+        store.seal(RunStatus::Ended).unwrap();
+        store.close().unwrap();
+    });
+}
+
+/// Scans through two views while `close` closes their run, then reads it all through the third.
+pub fn reads_go_on_while(
+    views: &[Arc<dyn EventReader>; 3],
+    entries: &[sample::Keyed],
+    close: impl FnOnce(),
+) {
+    let last = entries.len() as u64;
     let closing = AtomicBool::new(false);
+    let scan = |view: &dyn EventReader, direction| {
+        let mut seen = Vec::new();
+        view.visit_range(1, last, direction, &mut |row| {
+            seen.push(row.entry.seq);
+            if seen.len() == 100 {
+                closing.store(true, Ordering::SeqCst);
+                thread::sleep(std::time::Duration::from_millis(150));
+            }
+            ControlFlow::Continue(())
+        })
+        .expect("a close is no failure of a read");
+        seen
+    };
     thread::scope(|scope| {
-        let scan = |view: &dyn EventReader, direction| {
-            let mut seen = Vec::new();
-            view.visit_range(1, 3000, direction, &mut |row| {
-                seen.push(row.entry.seq);
-                if seen.len() == 100 {
-                    closing.store(true, Ordering::SeqCst);
-                    thread::sleep(std::time::Duration::from_millis(150));
-                }
-                ControlFlow::Continue(())
-            })
-            .expect("a close is no failure of a read");
-            seen
-        };
-        let forward = scope.spawn(move || scan(&*forward, Direction::Forward));
-        let backward = scope.spawn(move || scan(&*backward, Direction::Backward));
+        let forward = scope.spawn(|| scan(&*views[0], Direction::Forward));
+        let backward = scope.spawn(|| scan(&*views[1], Direction::Backward));
         while !closing.load(Ordering::SeqCst) {
             thread::yield_now();
         }
-        store.seal(RunStatus::Ended).unwrap();
-        store.close().unwrap();
-        assert!(forward.join().unwrap().into_iter().eq(1..=3000));
-        assert!(backward.join().unwrap().into_iter().eq((1..=3000).rev()));
+        close();
+        assert!(forward.join().unwrap().into_iter().eq(1..=last));
+        assert!(backward.join().unwrap().into_iter().eq((1..=last).rev()));
     });
-    assert_eq!(all_rows(&*reader), entries);
+    assert_eq!(all_rows(&*views[2])[..entries.len()], *entries);
 }
