@@ -1,0 +1,105 @@
+//! Recovery and verification at the sizes of a year of sessions and of one busy day: how long they
+//! take and how much memory. The measured sizes run with `ES_CAMPAIGN=1`, small ones always.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use common::process::{self, Finished};
+use common::sample::{self, INSTANCE};
+use common::temporary::TemporaryFolder;
+use eventstore::backend::EventStore;
+use eventstore::backend::redb::{RedbOptions, RedbStore};
+use eventstore::catalogue::list_runs;
+use eventstore::entry::Entry;
+use eventstore::manifest::RunManifest;
+use eventstore::recovery::{RecoveryOptions, recover};
+use eventstore::verifier::{VerifyOptions, verify_run};
+
+common::process::child_roles!(play);
+
+/// All that an operation may hold in memory, in KiB, its process included.
+const MEMORY_KIB_MAX: u64 = 128 << 10;
+
+fn play(role: &str) {
+    let base = std::path::PathBuf::from(process::told("ES_BASE"));
+    let start = Instant::now();
+    match role {
+        "recover" => {
+            let report = recover(&base, INSTANCE, RecoveryOptions::default()).unwrap();
+            process::say(&format!("runs {}", report.runs.len()));
+        }
+        "verify" => {
+            let listings = list_runs(&base, INSTANCE).unwrap();
+            for listing in &listings {
+                let report = verify_run(&listing.path, VerifyOptions::default()).unwrap();
+                assert!(report.is_clean(), "{}: {:?}", listing.run_id, report.findings);
+            }
+            process::say(&format!("runs {}", listings.len()));
+        }
+        other => panic!("no role {other}"),
+    }
+    process::say(&format!("ms {}", start.elapsed().as_millis()));
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    process::say(&format!("peak_kib {}", peak.trim().trim_end_matches(" kB")));
+}
+
+/// Runs a role over a base and says what it cost; its memory must stay within bounds.
+fn measured(role: &str, base: &Path, runs: u64, what: &str) {
+    let mut command = process::command(role);
+    command.env("ES_BASE", base);
+    let ended = Finished::of(command).expect_success();
+    let number = |word| ended.last_number(word).unwrap();
+    let peak_kib = number("peak_kib");
+    println!("{role}: {what} in {} ms, peak {peak_kib} KiB", number("ms"));
+    assert_eq!(number("runs"), runs);
+    assert!(peak_kib < MEMORY_KIB_MAX, "{role}: peak {peak_kib} KiB");
+}
+
+/// Many small runs, each left by a killed engine.
+#[test]
+fn many_small_runs_are_recovered_and_verified() {
+    let runs = if process::is_campaign() { 1000 } else { 20 };
+    let base = TemporaryFolder::new("many");
+    let entries = sample::run_of(100);
+    for number in 0..runs {
+        let mut store = RedbStore::new(base.path(), RedbOptions::default());
+        store.open_run(&RunManifest::new(format!("r-{number:04}"), INSTANCE, number)).unwrap();
+        sample::append(&mut store, &entries).unwrap();
+        store.abandon();
+    }
+    let what = format!("{runs} runs of {} entries", entries.len());
+    measured("recover", base.path(), runs, &what);
+    measured("verify", base.path(), runs, &what);
+}
+
+/// One large run, left by a killed engine.
+#[test]
+fn one_large_run_is_recovered_and_verified() {
+    let payload_mib: u64 = if process::is_campaign() { 1024 } else { 16 };
+    const PAYLOAD_BYTES: u64 = 512;
+    let base = TemporaryFolder::new("large");
+    let mut store = RedbStore::new(base.path(), RedbOptions::default());
+    store.open_run(&RunManifest::new("r-1", INSTANCE, 1)).unwrap();
+    let last = (payload_mib << 20) / PAYLOAD_BYTES;
+    let mut next = 1;
+    while next <= last {
+        let batch: Vec<sample::Keyed> = (next..=(next + 2047).min(last))
+            .map(|seq| {
+                let item = sample::keyed(seq);
+                let payload = vec![seq as u8; PAYLOAD_BYTES as usize];
+                let entry = sample::hashed(Entry { payload, ..item.entry });
+                sample::Keyed { entry, keys: item.keys }
+            })
+            .collect();
+        next = sample::append(&mut store, &batch).unwrap() + 1;
+    }
+    let bytes = fs::metadata(store.run_path().unwrap()).unwrap().len();
+    store.abandon();
+    let what = format!("{last} entries, {payload_mib} MiB of payload, {} MiB of file", bytes >> 20);
+    measured("recover", base.path(), 1, &what);
+    measured("verify", base.path(), 1, &what);
+}
