@@ -35,7 +35,7 @@ const CACHE_BYTES: usize = 1 << 20;
 const HEADER_BYTES: u64 = 320;
 /// Processes that share the offsets.
 const WORKERS: u64 = 2;
-/// How much longer the steps are in pages of zeros.
+/// How much longer the steps are in pages of zeros, unless every offset is asked for.
 const BLANK_STRIDE: u64 = 16;
 
 fn write_run(base: &Path) -> RedbStore {
@@ -108,7 +108,7 @@ fn flips(whole: &[u8]) -> impl Iterator<Item = (u64, u8)> {
     (0..whole.len() as u64).filter(move |offset| offset % WORKERS == worker).flat_map(
         move |offset| {
             let is_blank = is_blank[offset as usize / PAGE_BYTES];
-            let stride = if is_blank { stride * BLANK_STRIDE } else { stride };
+            let stride = if is_blank && stride > 1 { stride * BLANK_STRIDE } else { stride };
             let bits = match offset {
                 0..HEADER_BYTES => 0..8,
                 _ if (offset / WORKERS).is_multiple_of(stride) => {
