@@ -4,6 +4,7 @@
 //! are for people: whatever a program needs stands in a field, and no caller parses text. The
 //! C numbers live in `ffi::status`; nothing here knows them.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -272,4 +273,10 @@ impl EventStoreError {
             _ => None,
         }
     }
+}
+
+/// What a caught panic says.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }

@@ -13,6 +13,7 @@ use std::sync::Once;
 use super::error::{Refusal, es_error};
 use super::out;
 use super::status::{ES_OK, es_status};
+use crate::error::panic_text;
 use crate::planted::planted;
 
 /// Runs the body of an exported function, whose last value is a `Result<(), Refusal>`.
@@ -76,12 +77,7 @@ fn is_ours() -> bool {
 }
 
 fn keep(info: &PanicHookInfo<'_>) {
-    let payload = info.payload();
-    let text = payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no text");
+    let text = panic_text(info.payload());
     let mut kept = String::new();
     let _ = match info.location() {
         Some(place) => write!(kept, "{} line {}: {text}", place.file(), place.line()),

@@ -16,7 +16,7 @@ use super::report::CloseReport;
 use super::shared::{End, Shared};
 use crate::backend::EventStore;
 use crate::entry::AppendEntry;
-use crate::error::{EventStoreError, Result};
+use crate::error::{EventStoreError, Result, panic_text};
 use crate::manifest::RunStatus;
 use crate::planted::planted;
 
@@ -64,14 +64,15 @@ impl Driver {
     pub(super) fn step(&mut self) -> Step {
         match catch_unwind(AssertUnwindSafe(|| self.step_unguarded())) {
             Ok(step) => step,
-            Err(_panic) => {
+            Err(panic) => {
                 if let Some(mut store) = self.store.take() {
                     // Its drop could panic again: what abandoning does not let go of is leaked.
                     let _ = catch_unwind(AssertUnwindSafe(|| store.abandon()));
                     std::mem::forget(store);
                 }
                 self.shared.view.writer_is_gone();
-                self.shared.halt(EventStoreError::backend("a panic was caught in the writer"));
+                let text = panic_text(&*panic);
+                self.shared.halt(EventStoreError::backend(format!("the writer panicked: {text}")));
                 Step::Finished
             }
         }

@@ -291,8 +291,11 @@ fn backend_failure_halts_the_run_for_good() {
 fn panic_in_the_writer_halts_the_run() {
     let (run, script) = start(&settings());
     script.panics_at.store(1, Ordering::SeqCst);
-    let failure = run.append_batch(&[draft(1)], 0).unwrap_err();
-    assert!(matches!(failure.error, EventStoreError::Halted { .. }), "{failure:?}");
+    let EventStoreError::Halted { reason } = run.append_batch(&[draft(1)], 0).unwrap_err().error
+    else {
+        panic!("it did not halt");
+    };
+    assert!(reason.to_string().contains("planted panic"), "{reason}");
 }
 
 /// Full and nothing committed for too long: halted with a callback, once; the commit that ends

@@ -4,7 +4,6 @@
 //! whoever calls it then leaks what the panic left behind, because dropping it may panic again
 //! where nothing can catch it. Errors of our own storage file come back out as they went in.
 
-use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -14,7 +13,7 @@ use redb::{
 };
 
 use crate::codec::CodecError;
-use crate::error::{EventStoreError, Fault, Result};
+use crate::error::{EventStoreError, Fault, Result, panic_text};
 
 /// Gives a redb error the file it concerns.
 pub(super) trait At<T> {
@@ -163,9 +162,4 @@ pub(super) fn guarded<T>(
         *is_caught = true;
         Err(corrupted(path, format!("redb panicked on the file: {}", panic_text(&*panic))))
     })
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
