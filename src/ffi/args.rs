@@ -3,6 +3,7 @@
 //! Lengths are bounded before bytes are read, sizes before structs, counts before arrays. Structs
 //! are copied out once, whatever their alignment. What a value means is for whoever asked.
 
+use std::borrow::Cow;
 use std::ffi::{c_char, c_void};
 
 use super::constants::{ES_ABI_VERSION, ES_NTS, ES_POLL};
@@ -23,6 +24,7 @@ pub(super) const STRUCT_BYTES_MAX: usize = 4096;
 ///
 /// # Safety
 /// `data` is NULL, or readable for `len` bytes, or with `ES_NTS` up to its NUL.
+#[inline]
 pub(super) unsafe fn text_bytes<'a>(
     field: &'static str,
     data: *const c_char,
@@ -31,8 +33,10 @@ pub(super) unsafe fn text_bytes<'a>(
 ) -> Result<&'a [u8], Refusal> {
     let len = match len {
         // SAFETY: not NULL, so readable up to its NUL.
-        ES_NTS if !data.is_null() => unsafe { bounded_len(data, bytes_max) }
-            .ok_or_else(|| too_long(field, format_args!("more than {bytes_max}"), bytes_max))?,
+        ES_NTS if !data.is_null() => match unsafe { bounded_len(data, bytes_max) } {
+            Some(len) => len,
+            None => return Err(too_long(field, format_args!("more than {bytes_max}"), bytes_max)),
+        },
         given => given,
     };
     // SAFETY: handed down from the caller.
@@ -43,6 +47,7 @@ pub(super) unsafe fn text_bytes<'a>(
 ///
 /// # Safety
 /// `data` is NULL or readable for `len` bytes.
+#[inline]
 pub(super) unsafe fn bytes<'a>(
     field: &'static str,
     data: *const c_void,
@@ -173,6 +178,7 @@ pub(super) unsafe fn item<T: Plain>(item: *const u8, stride: usize) -> T {
 ///
 /// # Safety
 /// `given` is NULL or readable for the size that its first four bytes state.
+#[inline]
 pub(super) unsafe fn required<T: Plain>(
     field: &'static str,
     given: *const T,
@@ -191,6 +197,7 @@ pub(super) unsafe fn required<T: Plain>(
 ///
 /// # Safety
 /// As for [`required`].
+#[inline]
 pub(super) unsafe fn options<T: Plain>(field: &'static str, given: *const T) -> Result<T, Refusal> {
     if given.is_null() {
         // SAFETY: no byte is read; all zero is the defaults.
@@ -205,6 +212,7 @@ pub(super) unsafe fn options<T: Plain>(field: &'static str, given: *const T) -> 
 ///
 /// # Safety
 /// `given` is NULL or readable for `size` bytes.
+#[inline]
 pub(super) unsafe fn single<T: Plain>(
     field: &'static str,
     given: *const T,
@@ -219,7 +227,7 @@ pub(super) unsafe fn single<T: Plain>(
         // SAFETY: `at` is below `size`.
         if unsafe { start.add(at).read() } != 0 {
             let reason = format!("byte {at} is set, this library knows {} bytes", size_of::<T>());
-            return Err(Refusal::call(ES_ERR_UNSUPPORTED_FIELD, field, reason));
+            return Err(unsupported(field, reason));
         }
     }
     // SAFETY: readable for `size` bytes, of which no more than the struct's are read.
@@ -227,19 +235,26 @@ pub(super) unsafe fn single<T: Plain>(
 }
 
 /// Checks the size that a caller gives for a struct.
+#[inline]
 pub(super) fn check_size<T: Plain>(field: &'static str, size: usize) -> Result<(), Refusal> {
     if (T::LEAST_BYTES..=STRUCT_BYTES_MAX).contains(&size) {
         return Ok(());
     }
+    Err(impossible_size(field, size, T::LEAST_BYTES))
+}
+
+#[cold]
+fn impossible_size(field: &'static str, size: usize, least_bytes: usize) -> Refusal {
     let reason = format!(
-        "a struct of {size} bytes, allowed are {} to {STRUCT_BYTES_MAX}: was it initialised?",
-        T::LEAST_BYTES
+        "a struct of {size} bytes, allowed are {least_bytes} to {STRUCT_BYTES_MAX}: was it \
+         initialised?"
     );
-    Err(Refusal::call(ES_ERR_STRUCT_SIZE, field, reason))
+    Refusal::call(ES_ERR_STRUCT_SIZE, field, reason)
 }
 
 /// # Safety
 /// `start` is readable for `len` bytes, and `len` is at most the size of `T`.
+#[inline]
 unsafe fn copy_in<T: Plain>(start: *const u8, len: usize) -> T {
     let mut copy = std::mem::MaybeUninit::<T>::zeroed();
     // SAFETY: `len` bytes are readable at `start` and fit the copy, which is our own; by `Plain`
@@ -251,22 +266,26 @@ unsafe fn copy_in<T: Plain>(start: *const u8, len: usize) -> T {
 }
 
 /// Refuses flags that this library does not know.
+#[inline]
 pub(super) fn known_flags(field: &'static str, flags: u32, known: u32) -> Result<(), Refusal> {
     match flags & !known {
         0 => Ok(()),
-        unknown => {
-            let reason = format!("{unknown:#x} is not known to this library");
-            Err(Refusal::call(ES_ERR_UNSUPPORTED_FIELD, field, reason))
-        }
+        unknown => Err(unsupported(field, format!("{unknown:#x} is not known to this library"))),
     }
 }
 
 /// Refuses what stands in a reserved field.
+#[inline]
 pub(super) fn reserved(field: &'static str, values: &[u64]) -> Result<(), Refusal> {
     if values.iter().all(|value| *value == 0) {
         return Ok(());
     }
-    Err(Refusal::call(ES_ERR_UNSUPPORTED_FIELD, field, "must be zero for this library"))
+    Err(unsupported(field, "must be zero for this library"))
+}
+
+#[cold]
+fn unsupported(field: &'static str, reason: impl Into<Cow<'static, str>>) -> Refusal {
+    Refusal::call(ES_ERR_UNSUPPORTED_FIELD, field, reason)
 }
 
 /// A number that names nothing.
@@ -302,6 +321,7 @@ unsafe fn bounded_len(data: *const c_char, bytes_max: usize) -> Option<usize> {
     (len <= bytes_max).then_some(len)
 }
 
+#[cold]
 fn too_long(field: &'static str, found: std::fmt::Arguments<'_>, bytes_max: usize) -> Refusal {
     Refusal::invalid(field, format!("{found} bytes, allowed are at most {bytes_max}"))
 }

@@ -72,6 +72,7 @@ pub(super) type Take<'t> = dyn FnMut(&RawDraft<'_>) -> Result<(), EventStoreErro
 ///
 /// # Safety
 /// The draft's pointers and lengths are as the header demands.
+#[inline]
 pub(super) unsafe fn with_draft<R>(
     draft: &es_draft,
     take: impl FnOnce(&RawDraft<'_>) -> Result<R, Refusal>,
@@ -86,15 +87,28 @@ pub(super) unsafe fn with_draft<R>(
     }
     let known = ES_DRAFT_HAS_CORRELATION_ID | ES_DRAFT_HAS_CAUSATION_ID;
     args::known_flags("draft.flags", draft.flags, known)?;
+    if key_count == 0 {
+        // Most entries have none: not even the room for them is touched.
+        // SAFETY: handed down from the caller.
+        return take(&unsafe { raw_draft(draft, &[]) }?);
+    }
     let mut keys = [RawKey { kind: 0, key: &[] }; INDEX_KEYS_MAX];
     for (index, slot) in keys.iter_mut().enumerate().take(key_count) {
         // SAFETY: the caller gives `key_count` keys at `keys`, which is not NULL; each key's
         // pointer and length are as the header demands.
         *slot = unsafe { read_key(draft.keys.add(index).read_unaligned()) }?;
     }
+    // SAFETY: handed down from the caller.
+    take(&unsafe { raw_draft(draft, &keys[..key_count]) }?)
+}
+
+/// # Safety
+/// The draft's texts and payload are as the header demands.
+#[inline]
+unsafe fn raw_draft<'a>(draft: &es_draft, keys: &'a [RawKey<'a>]) -> Result<RawDraft<'a>, Refusal> {
     // SAFETY: the caller's pointers and lengths, as the header demands.
-    let raw = unsafe {
-        RawDraft {
+    unsafe {
+        Ok(RawDraft {
             topic: args::text_bytes("topic", draft.topic, draft.topic_len, TOPIC_BYTES_MAX)?,
             payload_type: args::text_bytes(
                 "payload_type",
@@ -109,10 +123,9 @@ pub(super) unsafe fn with_draft<R>(
                 .then_some(draft.causation_id),
             ts_init: draft.ts_init,
             ts_publish: draft.ts_publish,
-            keys: &keys[..key_count],
-        }
-    };
-    take(&raw)
+            keys,
+        })
+    }
 }
 
 /// # Safety

@@ -115,10 +115,13 @@ impl EntryBuffer {
         let keys_bytes: usize = draft.keys.iter().map(|key| 4 + key.key.len()).sum();
         let texts_bytes = draft.topic.len() + draft.payload_type.len() + draft.payload.len();
         self.bytes.clear();
-        // In exact steps: doubled for one more byte, a full queue would hold twice its drafts.
-        self.bytes
-            .try_reserve_exact((texts_bytes + keys_bytes).next_multiple_of(GROWTH_STEP_BYTES))
-            .map_err(|_| EventStoreError::OutOfMemory)?;
+        let needed_bytes = texts_bytes + keys_bytes;
+        if needed_bytes > self.bytes.capacity() {
+            // In exact steps: doubled for one more byte, a full queue would hold twice its drafts.
+            self.bytes
+                .try_reserve_exact(needed_bytes.next_multiple_of(GROWTH_STEP_BYTES))
+                .map_err(|_| EventStoreError::OutOfMemory)?;
+        }
         for part in [draft.topic, draft.payload_type, draft.payload] {
             self.bytes.extend_from_slice(part);
         }
