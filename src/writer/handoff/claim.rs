@@ -4,6 +4,7 @@
 //! and the order of claims is the order of `seq`. It does not know whether there is room.
 
 use super::sync::{AtomicU64, Ordering, Padded};
+use crate::planted::planted;
 
 const CLOSED: u64 = 1;
 const HALTED: u64 = 2;
@@ -40,12 +41,14 @@ impl Claim {
             if expected_seq != 0 && expected_seq != next_seq {
                 return Err(Refused::OutOfOrder { next_seq });
             }
-            // No data travels through this word: room orders the slot before it, the slot's own
-            // release store after it.
+            // Each claim passes on what the claims before it know. The room that makes this slot
+            // safe may be another's: who reserves first and claims last gets a slot that was
+            // emptied after its own reservation, but before that of a claim in between.
+            let order = if planted("relaxed_claim") { Ordering::Relaxed } else { Ordering::AcqRel };
             match self.word.compare_exchange_weak(
                 word,
                 word + (count << STATE_BITS),
-                Ordering::Relaxed,
+                order,
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return Ok(next_seq),

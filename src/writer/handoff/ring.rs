@@ -3,7 +3,8 @@
 //! A producer writes the slot of a `seq` that it claimed and publishes it with a release store;
 //! the writer takes slots in order of `seq`. The ring never says full: [`super::room`] did that
 //! before. Invariants: (R1) one thread claims a `seq`; (R2) when `seq` may be written, the slot's
-//! earlier item, `seq - capacity`, was taken, because room for it was given back after that.
+//! earlier item, `seq - capacity`, was taken, because room for it was given back after that, to
+//! this claim or to one before it.
 
 use super::sync::{AtomicU64, Cell, Ordering};
 use crate::planted::planted;

@@ -149,6 +149,24 @@ fn slots_are_reused_in_turn() {
     assert_eq!(run.watermark.durable(), 3);
 }
 
+/// The slot of a claim may have been emptied for another's reservation: with one entry queued and
+/// room for one more, who reserves first may claim last.
+fn slots_follow_claims_not_reservations() {
+    let (run, taker) = Run::new();
+    run.submit().expect("the run is open");
+    let producers = [(), ()].map(|()| {
+        let run = Arc::clone(&run);
+        thread::spawn(move || {
+            let reserved = run.watermark.wait(None, || run.queue.reserve(ONE));
+            run.push(reserved.expect("without a deadline the wait ends with an answer"))
+        })
+    });
+    run.write(taker, 3);
+    let seqs = producers.map(|producer| producer.join().expect("the producer ends"));
+    assert!(seqs == [Ok(2), Ok(3)] || seqs == [Ok(3), Ok(2)], "{seqs:?}");
+    assert_eq!(run.watermark.durable(), 3);
+}
+
 /// A close races a submit: what was claimed before is committed, nothing is claimed after, and
 /// the closer's own last `seq` follows all of them.
 fn close_drains_what_was_claimed() {
@@ -223,10 +241,11 @@ fn halt_wakes_and_refuses() {
 /// All models hold, over more than 1,000 executions in all.
 #[test]
 fn all_models_hold() {
-    let models: [(&str, fn()); 5] = [
+    let models: [(&str, fn()); 6] = [
         ("submits_arrive", submits_arrive),
         ("waiter_finds_its_entry", waiter_finds_its_entry),
         ("slots_are_reused_in_turn", slots_are_reused_in_turn),
+        ("slots_follow_claims_not_reservations", slots_follow_claims_not_reservations),
         ("close_drains_what_was_claimed", close_drains_what_was_claimed),
         ("halt_wakes_and_refuses", halt_wakes_and_refuses),
     ];
@@ -257,6 +276,13 @@ fn assert_caught(fault: &str, complaint: &str) {
 #[test]
 fn relaxed_publish_is_caught() {
     assert_caught("relaxed_publish", "Causality violation");
+}
+
+/// A claim that does not pass on what it knows lets a producer write a slot that, for all it knows,
+/// is still being emptied.
+#[test]
+fn relaxed_claim_is_caught() {
+    assert_caught("relaxed_claim", "Causality violation");
 }
 
 /// Without the fences the writer parks over an entry that nobody rings for.
