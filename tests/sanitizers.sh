@@ -1,12 +1,19 @@
 #!/usr/bin/env bash
-# The C interface under AddressSanitizer: library and programs instrumented, one runtime for both.
+# The C interface under AddressSanitizer, then under ThreadSanitizer: library and programs
+# instrumented, one runtime for both.
 #
-# Runs the misuse matrix, a run that halts and the C examples, which must be clean, then the matrix
-# over two faults planted in the library, one write beyond an arena and one use of a freed run,
-# which the sanitizer must report. The same build shows that a planted panic stays inside.
-# (Valgrind: tests/c_abi.rs.) Needs rustc with its sanitizer runtime, gcc or CC, make.
+# Address: the misuse matrix, a run that halts, the hosts that behave badly and the C examples must
+# be clean; then the matrix runs over two faults planted in the library, one write beyond an arena
+# and one use of a freed run, which must be reported. The same build shows that a planted panic
+# stays inside, and that texts checked before they are copied are noticed.
+# Thread: the hosts must be clean, and two planted races be reported. What tests/tsan.supp leaves
+# out is the standard library's alone; that it names nothing else is checked.
+# (Valgrind: tests/c_abi.rs, tests/hosts.rs.) Needs rustc with its sanitizer runtimes, gcc or CC,
+# make.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+hosts="exit load orders producers scribble signals threads"
 
 not_run() {
   printf 'NOT RUN: sanitizers: %s\n' "$1" >&2
@@ -16,41 +23,95 @@ not_run() {
 
 cc="${CC:-gcc}"
 target=$(rustc -vV | sed -n 's/^host: //p')
-runtime=$(ls "$(rustc --print target-libdir)"/librustc-*_rt.asan.a 2>/dev/null | head -n 1 || true)
-[ -n "$runtime" ] || not_run "this rustc has no AddressSanitizer runtime"
 command -v "$cc" >/dev/null || not_run "no C compiler"
 command -v make >/dev/null || not_run "no make"
-
-build="$PWD/target/asan"
-library="$build/$target/debug"
-RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address --cfg es_planted" CARGO_TARGET_DIR="$build" \
-  cargo build --quiet --lib --package eventstore --target "$target"
-ln -sf libeventstore.so "$library/libeventstore.so.0"
-nm --dynamic "$library/libeventstore.so" | grep __asan_report_load >/dev/null || {
-  echo "the library is not instrumented" >&2
-  exit 1
-}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# rustc's runtime serves gcc's instrumentation too; gcc's own would be a second one in the process.
-compile="-g -O1 -fsanitize=address -fno-omit-frame-pointer"
-link="-fno-sanitize=address -Wl,--whole-archive $runtime -Wl,--no-whole-archive -Wl,--export-dynamic"
-libs="-lpthread -ldl -lm -lrt"
-for program in misuse operate halt panic; do
+# build_library KIND SHORT MARK: the library, instrumented and with its planted faults; sets
+# library, compile, link and libs.
+build_library() {
+  local runtime build="$PWD/target/$2"
+  runtime=$(ls "$(rustc --print target-libdir)"/librustc-*_rt."$2".a 2>/dev/null | head -n 1 || true)
+  [ -n "$runtime" ] || not_run "this rustc has no runtime for -Zsanitizer=$1"
+  library="$build/$target/debug"
+  # The standard library is not instrumented; rustc wants to be told that this is known.
+  local flags="-Zsanitizer=$1 --cfg es_planted"
+  [ "$1" = address ] || flags="$flags -Cunsafe-allow-abi-mismatch=sanitizer"
+  RUSTC_BOOTSTRAP=1 RUSTFLAGS="$flags" CARGO_TARGET_DIR="$build" \
+    cargo build --quiet --lib --package eventstore --target "$target"
+  ln -sf libeventstore.so "$library/libeventstore.so.0"
+  nm --dynamic "$library/libeventstore.so" | grep "$3" >/dev/null || {
+    echo "the library is not instrumented" >&2
+    exit 1
+  }
+  # rustc's runtime serves gcc's instrumentation too; gcc's own would be a second one in the process.
+  compile="-g -O1 -fsanitize=$1 -fno-omit-frame-pointer"
+  link="-fno-sanitize=$1 -Wl,--whole-archive $runtime -Wl,--no-whole-archive -Wl,--export-dynamic"
+  libs="-lpthread -ldl -lm -lrt"
+  programs="$work/$2"
+  mkdir -p "$programs"
+}
+
+# compile_program SOURCE: one C program, linked to the library unless it loads it on its own.
+compile_program() {
+  local name linked=("$library/libeventstore.so" "-Wl,-rpath,$library")
+  name=$(basename "$1" .c)
+  [ "$name" != load ] || linked=()
   # shellcheck disable=SC2086 # lists of flags
   "$cc" -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wconversion -Werror -Iinclude $compile \
-    "tests/c_abi/$program.c" $link -o "$work/$program" \
-    "$library/libeventstore.so" -Wl,-rpath,"$library" $libs
-done
+    "$1" $link -o "$programs/$name" "${linked[@]}" $libs
+}
 
-for backend in redb memory; do
-  "$work/misuse" "$backend" "$work/$backend"
+# run_hosts PERCENT: each host with so much of its load, which must be clean.
+run_hosts() {
+  local host
+  for host in $hosts; do
+    compile_program "tests/hosts/$host.c"
+    run_host "$host" "$1" >"$work/report" 2>&1 || {
+      cat "$work/report" >&2
+      echo "host $host: not clean" >&2
+      exit 1
+    }
+    tail -n 1 "$work/report"
+  done
+}
+
+run_host() {
+  local library_of_load=()
+  [ "$1" != load ] || library_of_load=("$library/libeventstore.so.0")
+  rm -rf "$work/base"
+  "$programs/$1" "$work/base" "$2" "${library_of_load[@]}"
+}
+
+# must_fail FAULT WORDS COMMAND...: with the fault planted the command fails and prints the words.
+must_fail() {
+  local fault="$1" words="$2"
+  shift 2
+  if ES_PLANT="$fault" "$@" >"$work/report" 2>&1; then
+    echo "planted $fault: passed" >&2
+    exit 1
+  fi
+  grep -- "$words" "$work/report" >/dev/null || {
+    echo "planted $fault: it does not say: $words" >&2
+    tail -n 40 "$work/report" >&2
+    exit 1
+  }
+  echo "planted $fault: $words"
+}
+
+build_library address asan __asan_report_load
+for program in misuse operate halt panic; do
+  compile_program "tests/c_abi/$program.c"
 done
-"$work/operate" "$work/operate-base"
+for backend in redb memory; do
+  "$programs/misuse" "$backend" "$work/$backend"
+done
+"$programs/operate" "$work/operate-base"
 # What a halted run had open is leaked on purpose: dropping it would write.
-ASAN_OPTIONS=detect_leaks=0 "$work/halt" "$work/halt-base"
+ASAN_OPTIONS=detect_leaks=0 "$programs/halt" "$work/halt-base"
+run_hosts 20
 
 make --silent -C examples-c LIBDIR="$library" BUILD="$work/examples" CFLAGS="$compile" \
   LDFLAGS="$link $libs" all
@@ -60,29 +121,35 @@ for backend in redb memory; do
   "$work/examples/session" --events 5000 --backend "$backend" "$work/runs" >/dev/null
 done
 "$work/examples/replay" "$work/runs/DEMO/day-1.redb" >/dev/null
+# A first day, a crash, what the crash left, and a day after a day that was closed.
+"$work/examples/boot" "$work/boot" >/dev/null
+ASAN_OPTIONS=detect_leaks=0 "$work/examples/boot" "$work/boot" --crash >/dev/null || true
+"$work/examples/boot" "$work/boot" | grep "status 2" >/dev/null
+"$work/examples/boot" "$work/boot" >/dev/null
 echo "examples: clean"
 
-# must_report FAULT REPORT: the planted fault is seen, and as what it is.
-must_report() {
-  if ES_PLANT="$1" "$work/misuse" redb "$work/planted-$1" >"$work/report" 2>&1; then
-    echo "planted $1: the matrix passed" >&2
-    exit 1
-  fi
-  grep "ERROR: AddressSanitizer: $2" "$work/report" >/dev/null || {
-    echo "planted $1: no report of $2" >&2
-    tail -n 40 "$work/report" >&2
-    exit 1
-  }
-  echo "planted $1: reported as $2"
-}
-
 # A panic planted in every call is answered, not printed.
-ES_PLANT=panic_in_call "$work/panic" 2>"$work/stderr"
+ES_PLANT=panic_in_call "$programs/panic" 2>"$work/stderr"
 if [ -s "$work/stderr" ]; then
   echo "a panic was printed to the host's stderr:" >&2
   cat "$work/stderr" >&2
   exit 1
 fi
 
-must_report arena_overflow heap-buffer-overflow
-must_report freed_handle_stays_valid heap-use-after-free
+for fault in "arena_overflow heap-buffer-overflow" "freed_handle_stays_valid heap-use-after-free"; do
+  must_fail "${fault% *}" "ERROR: AddressSanitizer: ${fault#* }" \
+    "$programs/misuse" redb "$work/planted-${fault% *}"
+done
+
+build_library thread tsan __tsan_write
+own=$(grep -v '^#' tests/tsan.supp | grep -v '^race:\(alloc\|core\|std\)::' || true)
+[ -z "$own" ] || {
+  echo "tests/tsan.supp: only the standard library may stand there, found: $own" >&2
+  exit 1
+}
+export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp"
+run_hosts 20
+for fault in relaxed_publish relaxed_claim; do
+  must_fail "$fault" "WARNING: ThreadSanitizer: data race" run_host producers 20
+  grep "src/writer/handoff/ring.rs" "$work/report" >/dev/null
+done
