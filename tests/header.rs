@@ -1,8 +1,11 @@
 //! The C header: generated from `src/ffi`, equal to the committed one, clean for compilers, and
 //! complete as a manual.
 //!
-//! `ES_UPDATE_HEADER=1 cargo test --test header` rewrites `include/eventstore.h`.
+//! `ES_UPDATE_HEADER=1 cargo test --test header` rewrites `include/eventstore.h` and, from it,
+//! `include/eventstore.cdef.h`.
 
+#[path = "header/cdef.rs"]
+mod cdef;
 mod common;
 #[path = "header/generate.rs"]
 mod generate;
@@ -21,21 +24,32 @@ use generate::{generate, header_path, root};
 /// The committed header is what the sources say, so that neither can change alone.
 #[test]
 fn committed_header_is_the_generated_one() {
-    let generated = generate();
-    if std::env::var_os("ES_UPDATE_HEADER").is_some() {
-        fs::write(header_path(), &generated).expect("include/eventstore.h is writable");
+    assert_committed("eventstore.h", &generate());
+}
+
+/// The declarations for cffi are those of the header.
+#[test]
+fn committed_cdef_is_the_generated_one() {
+    assert_committed("eventstore.cdef.h", &cdef::cdef(&generate()));
+}
+
+fn assert_committed(name: &str, generated: &str) {
+    let path = root().join("include").join(name);
+    let is_current = fs::read_to_string(&path).is_ok_and(|committed| committed == generated);
+    if !is_current && std::env::var_os("ES_UPDATE_HEADER").is_some() {
+        fs::write(&path, generated).expect("include is writable");
     }
-    let committed = fs::read_to_string(header_path()).expect("include/eventstore.h exists");
+    let committed = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
     let different = committed.lines().zip(generated.lines()).position(|(old, new)| old != new);
     if let Some(line) = different {
         panic!(
-            "include/eventstore.h:{}: committed {:?}, generated {:?}; run ES_UPDATE_HEADER=1 cargo test --test header",
+            "include/{name}:{}: committed {:?}, generated {:?}; run ES_UPDATE_HEADER=1 cargo test --test header",
             line + 1,
             committed.lines().nth(line).unwrap(),
             generated.lines().nth(line).unwrap()
         );
     }
-    assert_eq!(committed.lines().count(), generated.lines().count(), "lines of the header");
+    assert_eq!(committed.lines().count(), generated.lines().count(), "lines of {name}");
 }
 
 const STANDARDS: [&str; 9] =
