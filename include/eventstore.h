@@ -49,9 +49,10 @@
  *   is in a call on it is the caller's error.
  * Structs. Set options and results up with ES_X_INIT or es_init_x: they carry their size, so that
  *   old programs run with new libraries and the other way round. Zero means the default. Fields
- *   and flags that the library does not know answer ES_ERR_UNSUPPORTED_FIELD. Sizes smaller than
- *   version 0.1 needs, or above 4,096 bytes, answer ES_ERR_STRUCT_SIZE. Output structs that are
- *   larger than the library's are filled with zeros behind it.
+ *   and flags that the library does not know answer ES_ERR_UNSUPPORTED_FIELD. A struct smaller than
+ *   the library's lacks fields at its end: they read as zero and are not written. Sizes that lack
+ *   more than the last field of version 0.1, or above 4,096 bytes, answer ES_ERR_STRUCT_SIZE.
+ *   Output structs that are larger than the library's are filled with zeros behind it.
  * Texts in are a pointer and a length, UTF-8, copied; ES_NTS as the length means NUL-terminated.
  *   NULL only with length 0.
  * Memory out is the caller's: a buffer or arena, its capacity, and how much is needed. Too small

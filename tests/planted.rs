@@ -47,7 +47,9 @@ const FLIP: (&str, &str) =
 const FULL_DISK: (&str, &str) =
     ("run_file", "full::full_disk_of_any_size_leaves_room_for_the_seal");
 
-const CAUGHT_HERE: [Caught; 11] = [
+const OLDER: (&str, &str) = ("abi", "older_program_behaves_as_before");
+
+const CAUGHT_HERE: [Caught; 12] = [
     caught("ack_before_commit", KILL, "was acknowledged"),
     caught("skip_sync", ORDER, "the file"),
     caught("skip_sync", POWER_CUT, "acknowledged"),
@@ -59,6 +61,7 @@ const CAUGHT_HERE: [Caught; 11] = [
     caught("delete_what_is_read", RETENTION, "left == right"),
     caught("seal_unseen", SWEEP, "RecoveryReport"),
     caught("trust_the_primary_bit", FLIP, "1 faults"),
+    caught("ignore_size", OLDER, "the bytes behind it were written"),
 ];
 
 /// Faults that other builds of the code catch, and the file that switches them on.

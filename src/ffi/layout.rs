@@ -2,7 +2,7 @@
 //!
 //! The table holds what was published: sizes and offsets are asserted against it when this
 //! compiles, that no byte is padding too, and `tests/header.rs` asserts it in C and C++. A
-//! published row never changes; a struct grows at its end.
+//! published row never changes, nor its least size; a struct grows at its end.
 
 use super::anchor::{es_anchor, es_restore_plan};
 use super::close::{es_close_options, es_close_result};
@@ -22,7 +22,8 @@ use super::submit::{es_append_options, es_append_result, es_submit_options};
 /// # Safety
 /// `repr(C)`, without padding, every pattern of bits a value; `layouts!` asserts the first two.
 pub(super) unsafe trait Plain: Copy {
-    /// The least size that a caller may claim: what version 0.1 needs to have.
+    /// The least size that a caller may claim: version 0.1 without its last field. What a header
+    /// lacks at the end reads as zero and is not written.
     const LEAST_BYTES: usize;
 }
 
@@ -98,7 +99,7 @@ layouts! {
         reserved 256,
     }
     es_index_key, 24 bytes, least 24 { key 0, key_len 8, kind 16, reserved 20, }
-    es_draft, 112 bytes, least 112 {
+    es_draft, 112 bytes, least 96 {
         topic 0, topic_len 8, payload_type 16, payload_type_len 24, payload 32, payload_len 40,
         keys 48, key_count 56, flags 60, ts_init 64, ts_publish 72, correlation_id 80,
         causation_id 96,
@@ -107,7 +108,7 @@ layouts! {
         struct_size 0, flags 4, expected_seq 8, timeout_ns 16, reserved 24,
     }
     es_append_options, 40 bytes, least 16 { struct_size 0, flags 4, expected_seq 8, reserved 16, }
-    es_append_result, 32 bytes, least 32 {
+    es_append_result, 32 bytes, least 24 {
         struct_size 0, reserved0 4, first_seq 8, count 16, high_watermark 24,
     }
     es_close_options, 40 bytes, least 24 {
@@ -117,15 +118,15 @@ layouts! {
         struct_size 0, sealed 4, status 8, digest_present 12, high_watermark 16, digest 24,
         halt_status 56, halt_errno 60, reserved 64,
     }
-    es_run_state, 48 bytes, least 48 {
+    es_run_state, 48 bytes, least 44 {
         high_watermark 0, last_claimed_seq 8, queue_entries 16, queue_bytes 24, halt_status 32,
         halt_errno 36, phase 40, reserved 44,
     }
-    es_run_stats, 64 bytes, least 64 {
+    es_run_stats, 64 bytes, least 56 {
         commits 0, entries 8, bytes 16, last_flush_ns 24, longest_flush_ns 32, free_bytes 40,
         pooled_buffers 48, reserved 56,
     }
-    es_entry, 152 bytes, least 152 {
+    es_entry, 152 bytes, least 120 {
         seq 0, ts_init 8, ts_publish 16, topic_offset 24, payload_type_offset 32,
         payload_offset 40, keys_offset 48, payload_len 56, topic_len 64, payload_type_len 68,
         keys_len 72, key_count 76, flags 80, reserved 84, correlation_id 88, causation_id 104,
@@ -134,16 +135,16 @@ layouts! {
     es_scan_request, 56 bytes, least 40 {
         struct_size 0, direction 4, from 8, to 16, max_rows 24, max_bytes 32, reserved 40,
     }
-    es_scan_result, 40 bytes, least 40 {
+    es_scan_result, 40 bytes, least 32 {
         struct_size 0, more 4, rows 8, arena_used 16, next_seq 24, high_watermark 32,
     }
-    es_index_row, 24 bytes, least 24 { seq 0, key_offset 8, key_len 16, reserved 20, }
+    es_index_row, 24 bytes, least 20 { seq 0, key_offset 8, key_len 16, reserved 20, }
     es_index_request, 48 bytes, least 32 {
         struct_size 0, kind 4, after 8, after_len 16, max_rows 24, reserved 32,
     }
-    es_index_result, 24 bytes, least 24 { struct_size 0, more 4, rows 8, arena_used 16, }
-    es_anchor, 40 bytes, least 40 { high_watermark 0, blob_ref 8, content_hash 24, }
-    es_restore_plan, 32 bytes, least 32 {
+    es_index_result, 24 bytes, least 16 { struct_size 0, more 4, rows 8, arena_used 16, }
+    es_anchor, 40 bytes, least 24 { high_watermark 0, blob_ref 8, content_hash 24, }
+    es_restore_plan, 32 bytes, least 24 {
         struct_size 0, has_anchor 4, anchor_seq 8, replay_from 16, replay_to 24,
     }
     es_operation_options, 120 bytes, least 88 {
@@ -154,14 +155,14 @@ layouts! {
         struct_size 0, status 4, digest 8, flags 12, rows 16, findings 24, high_watermark 32,
         entries 40, lifecycle 48, run_id 56, parent_run_id 192, reason 328, reserved 584,
     }
-    es_run_row, 96 bytes, least 96 {
+    es_run_row, 96 bytes, least 92 {
         run_id_offset 0, path_offset 8, parent_offset 16, reason_offset 24, run_id_len 32,
         path_len 36, parent_len 40, reason_len 44, bytes 48, high_watermark 56, start_ts_init 64,
         end_ts_init 72, outcome 80, status 84, backend 88, flags 92,
     }
-    es_finding, 56 bytes, least 56 {
+    es_finding, 56 bytes, least 52 {
         kind 0, drift 4, index_kind 8, key_len 12, seq 16, other_seq 24, key_offset 32,
         text_offset 40, text_len 48, reserved 52,
     }
-    es_page_result, 24 bytes, least 24 { struct_size 0, more 4, rows 8, arena_used 16, }
+    es_page_result, 24 bytes, least 16 { struct_size 0, more 4, rows 8, arena_used 16, }
 }

@@ -150,12 +150,12 @@ impl<T: Plain> Out<T> {
 /// # Safety
 /// `target` is writable for `size` bytes.
 unsafe fn write_element<T: Plain>(target: *mut u8, size: usize, value: &T) {
-    let known = size.min(size_of::<T>());
+    let known = if planted("ignore_size") { size_of::<T>() } else { size.min(size_of::<T>()) };
     // SAFETY: both parts lie within `size`; `value` is our own memory, and by `Plain` all of its
     // bytes are initialised.
     unsafe {
         std::ptr::copy_nonoverlapping((&raw const *value).cast(), target, known);
-        target.add(known).write_bytes(0, size - known);
+        target.add(known).write_bytes(0, size.saturating_sub(known));
     }
 }
 

@@ -118,7 +118,7 @@ static void reading_reports(void) {
 
     BAD_REPORTS(es_read_run_rows(h, 0, out.runs, stride, 4, out.arena, 1024, &out.page, &err));
     REFUSED(ES_ERR_NULL_POINTER, "rows", es_read_run_rows(report, 0, no_rows, stride, 4, out.arena, 1024, &out.page, &err));
-    REFUSED(ES_ERR_STRUCT_SIZE, "stride", es_read_run_rows(report, 0, out.runs, stride - 1, 4, out.arena, 1024, &out.page, &err));
+    REFUSED(ES_ERR_STRUCT_SIZE, "stride", es_read_run_rows(report, 0, out.runs, offsetof(es_run_row, flags) - 1, 4, out.arena, 1024, &out.page, &err));
     REFUSED(ES_ERR_INVALID_ARGUMENT, "stride", es_read_run_rows(report, 0, out.runs, SIZE_MAX, 4, out.arena, 1024, &out.page, &err));
     REFUSED(ES_ERR_INVALID_ARGUMENT, "rows", es_read_run_rows(report, 0, out.runs, stride, 0, out.arena, 1024, &out.page, &err));
     REFUSED(ES_ERR_NULL_POINTER, "arena", es_read_run_rows(report, 0, out.runs, stride, 4, NULL, 1024, &out.page, &err));
