@@ -53,7 +53,11 @@ fn installed_kib(usr: &Path) -> Result<String, String> {
 
 /// The packages that the library and the command need. The tool wants a source package around it.
 fn depends(root: &Path, usr: &Path, triplet: &str) -> Result<String, String> {
-    write(root, "debian/control", "Source: eventstore\n\nPackage: eventstore\n")?;
+    write(
+        root,
+        "debian/control",
+        "Source: eventstore\n\nPackage: eventstore\nArchitecture: any\n",
+    )?;
     let mut ask = Command::new("dpkg-shlibdeps");
     ask.current_dir(root).arg("-O");
     let libraries = usr.join("lib").join(triplet);
