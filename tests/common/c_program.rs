@@ -26,10 +26,14 @@ pub fn include_folder() -> PathBuf {
 
 /// A compiler with a standard, all warnings as errors, and the header in reach.
 pub fn compiler(standard: &str) -> Command {
-    let is_cpp = standard.starts_with("c++");
-    let mut command = Command::new(if is_cpp { "g++" } else { "gcc" });
+    compiler_named(if standard.starts_with("c++") { "g++" } else { "gcc" }, standard)
+}
+
+/// The same, of another make.
+pub fn compiler_named(tool: &str, standard: &str) -> Command {
+    let mut command = Command::new(tool);
     command.args(STRICT).arg(format!("-std={standard}")).arg("-I").arg(include_folder());
-    command.args(["-x", if is_cpp { "c++" } else { "c" }]);
+    command.args(["-x", if standard.starts_with("c++") { "c++" } else { "c" }]);
     command
 }
 
