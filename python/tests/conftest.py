@@ -1,6 +1,7 @@
 """What the tests share: a folder for runs, both backends, the shared data, tools that may be absent."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -24,6 +25,15 @@ def need(module):
         if os.environ.get("ES_REQUIRE_TOOLS") == "1":
             pytest.fail(f"{module} must be there, ES_REQUIRE_TOOLS=1 is set: {error}")
         pytest.skip(f"no {module}")
+
+
+def need_tool(name):
+    """A program; a failure where all tools are required."""
+    if shutil.which(name) is None:
+        say_not_run(name, "not installed")
+        if os.environ.get("ES_REQUIRE_TOOLS") == "1":
+            pytest.fail(f"{name} must be there, ES_REQUIRE_TOOLS=1 is set")
+        pytest.skip(f"no {name}")
 
 
 def shared_path(relative):
