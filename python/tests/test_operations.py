@@ -42,10 +42,11 @@ def test_listing(open_run, tmp_path):
 
 def test_recovering(open_run, tmp_path):
     left(open_run, tmp_path, "old", start_ts_init=1)
-    left(open_run, tmp_path, "new", start_ts_init=2)
+    left(open_run, tmp_path, "new", start_ts_init=2, digest_key=bytes(32))
     dry = eventstore.recover(tmp_path, "engine", dry_run=True)
     assert [row.outcome for row in dry.runs] == [Outcome.SEALED] * 2
-    assert [row.needs_repair for row in eventstore.list_runs(tmp_path, "engine")] == [True] * 2
+    statuses = [row.status for row in eventstore.list_runs(tmp_path, "engine")]
+    assert statuses == [RunStatus.RUNNING] * 2
     done = eventstore.recover(tmp_path, "engine", digest_key=bytes(32))
     assert done.parent_run_id == "new"
     assert [row.status for row in done.runs] == [RunStatus.CRASHED_RECOVERED] * 2

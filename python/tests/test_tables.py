@@ -96,8 +96,13 @@ def test_masks_and_keys(reader, monkeypatch):
             if any(key.text == text and kind in (None, key.kind) for key in entry.keys)
         ]  # fmt: skip
         assert arrays.with_key(text, kind).tolist() == expected
-    with pytest.raises(ValueError):
-        arrays.where("seq", "1")
+    for column in ("topic", "payload_type"):
+        codes, texts = arrays.factorize(column)
+        assert [texts[code] for code in codes] == [getattr(entry, column) for entry in entries]
+        assert len(set(texts)) == len(texts)
+    for call in (lambda: arrays.where("seq", "1"), lambda: arrays.factorize("payload")):
+        with pytest.raises(ValueError):
+            call()
 
 
 def first_key(entry, kind):

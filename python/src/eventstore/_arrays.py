@@ -123,6 +123,24 @@ class EntryArrays:
             masks.append(mask)
         return np.concatenate(masks) if masks else np.zeros(0, dtype=np.bool_)
 
+    def factorize(self, column: str) -> "Tuple[NDArray[np.int64], List[str]]":
+        """Codes and texts of topic or payload_type: `texts[codes[i]]` is what row i has."""
+        if column not in ("topic", "payload_type"):
+            raise ValueError(f"{column!r} is neither topic nor payload_type")
+        known: Dict[bytes, int] = {}
+        codes = np.zeros(len(self.rows), dtype=np.int64)
+        for page, (rows, arena) in enumerate(self.pages()):
+            page_codes = codes[self.starts[page] : self.starts[page + 1]]
+            lengths = rows[column + "_len"]
+            for length in np.unique(lengths).tolist():
+                at = np.flatnonzero(lengths == length)
+                starts = rows[column + "_offset"][at].astype(np.int64)
+                texts = arena[starts[:, None] + np.arange(length)].view(f"V{length}").reshape(-1)
+                found, inverse = np.unique(texts, return_inverse=True)
+                numbers = [known.setdefault(text.tobytes(), len(known)) for text in found]
+                page_codes[at] = np.asarray(numbers)[inverse]
+        return codes, [text.decode("utf-8") for text in known]
+
     def with_key(self, text: str, kind: Optional[int] = None) -> "NDArray[np.int64]":
         """The positions of the rows that carry a key: every one, not only the first."""
         wanted = text.encode("utf-8")
