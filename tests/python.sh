@@ -41,7 +41,20 @@ cp -r python "$work/source"
   not_run "pip could not install the package and what its tests need"
 
 echo "python: $("$work/full/bin/python" --version), types"
-(cd python && "$work/full/bin/mypy" --cache-dir "$work/mypy" --python-executable "$work/full/bin/python")
+mypy() { "$work/full/bin/mypy" --cache-dir "$work/mypy" --python-executable "$work/full/bin/python" "$@"; }
+(cd python && mypy)
+cat >"$work/caller.py" <<'PROGRAM'
+from typing import List
+
+import eventstore
+
+
+def payloads(path: str) -> List[bytes]:
+    with eventstore.open_sealed(path) as run:
+        first: eventstore.Entry = run[0]
+        return [first.payload, *(entry.payload for entry in run[1:])]
+PROGRAM
+mypy --strict "$work/caller.py"
 
 echo "python: tests against the installed package"
 tests() { EVENTSTORE_LIBRARY="$library" "$work/full/bin/python" -m pytest -q -p no:cacheprovider "$@"; }

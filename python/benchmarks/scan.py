@@ -3,10 +3,10 @@
     python benchmarks/scan.py [--entries N] [--rounds N] [--limit RATIO] [--library DIR]
 
 Writes a run of N entries of 256 bytes, an order id as key on one in four. Then C and Python scan
-it in turn, C P C P ..., in pages of the same size, each round with a reader of its own; medians.
-C uses its page's memory again, numpy keeps everything. Exit code 1 when Python takes more than
-LIMIT times as long. Calls: C, ctypes and cffi (if it is installed; ABI mode, no compiler).
-Needs numpy and a C compiler (CC).
+it in turn, C P C P ..., each round with a reader of its own; medians, and the processor time of
+both. C uses the memory of one page again and again, 1 MiB, its fastest; numpy keeps everything.
+Exit code 1 when Python takes more than LIMIT times as long. Calls: C, ctypes and cffi (if it is
+installed; ABI mode, no compiler). Needs numpy and a C compiler (CC).
 """
 
 import argparse
@@ -65,26 +65,26 @@ def written(eventstore, folder, entries):
 
 
 def measure_scans(eventstore, program, path, options):
-    from eventstore._arrays import _ARENA_BYTES
-
-    in_c, in_numpy, slim = [], [], []
+    in_c, in_numpy, slim, c_cpu, numpy_cpu = [], [], [], [], []
     for _ in range(options.rounds):
         answer = subprocess.run(
-            [program, path, str(_ARENA_BYTES)], check=True, capture_output=True, text=True
+            [program, path, str(1 << 20)], check=True, capture_output=True, text=True
         ).stdout.split()
         assert int(answer[0]) == options.entries, answer
         in_c.append(float(answer[1]))
+        c_cpu.append(float(answer[2]))
         with eventstore.open_sealed(path) as reader:
-            start = time.perf_counter()
+            start, cpu = time.perf_counter(), time.process_time()
             arrays = reader.to_numpy()
             in_numpy.append(time.perf_counter() - start)
+            numpy_cpu.append(time.process_time() - cpu)
         assert len(arrays) == options.entries and arrays["seq"][-1] == options.entries
         del arrays
         with eventstore.open_sealed(path) as reader:
             start = time.perf_counter()
             reader.to_numpy(columns=["seq", "ts_init"])
             slim.append(time.perf_counter() - start)
-    return (statistics.median(times) for times in (in_c, in_numpy, slim))
+    return [statistics.median(times) for times in (in_c, in_numpy, slim, c_cpu, numpy_cpu)]
 
 
 def measure_loop(source, names, calls=200_000):
@@ -196,10 +196,12 @@ def main():
         program = compiled(options, folder)
         path = written(eventstore, folder, options.entries)
         print(f"{options.entries} entries, {os.path.getsize(path) >> 20} MiB of file")
-        in_c, in_numpy, slim = measure_scans(eventstore, program, path, options)
+        in_c, in_numpy, slim, c_cpu, numpy_cpu = measure_scans(eventstore, program, path, options)
         ratio = in_numpy / in_c
         print(f"scan, medians of {options.rounds}: C {in_c:.3f} s, to_numpy {in_numpy:.3f} s, "
               f"ratio {ratio:.2f}; two columns only {slim:.3f} s, {slim / in_c:.2f}")  # fmt: skip
+        print(f"  processor time: C {c_cpu:.3f} s, to_numpy {numpy_cpu:.3f} s, "
+              f"ratio {numpy_cpu / c_cpu:.2f}")  # fmt: skip
         rows = [("C", [float(number) for number in subprocess.run(
             [program, "--calls"], check=True, capture_output=True, text=True
         ).stdout.split()[:3]])]  # fmt: skip

@@ -43,7 +43,8 @@ def small_pages(monkeypatch):
     """Many pages, some of them grown for an entry that does not fit."""
     from eventstore import _arrays
 
-    monkeypatch.setattr(_arrays, "_ARENA_BYTES", 3000)
+    monkeypatch.setattr(_arrays, "_KEPT_ARENA_BYTES", 3000)
+    monkeypatch.setattr(_arrays, "_REUSED_ARENA_BYTES", 30)
 
 
 def test_rows_are_the_entries(reader, monkeypatch):
