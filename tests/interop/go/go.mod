@@ -1,0 +1,3 @@
+module eventstore/interop
+
+go 1.19
