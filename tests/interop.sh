@@ -7,9 +7,9 @@
 # lines of tests/interop/expected.txt; the run must pass `eventstore verify`. Then a session with
 # one time changed by a nanosecond must print others, or the comparison compares nothing.
 #
-# LIBDIR holds libeventstore.so (target/release), INCLUDEDIR eventstore.h (include), and EVENTSTORE
-# is the command (LIBDIR/eventstore). Nothing is written there. Needs a C compiler, and per language
-# what `has_tools` names; Node fetches koffi, at the version and hash of its lock file, with npm.
+# LIBDIR holds libeventstore.so (target/release), INCLUDEDIR eventstore.h (include), EVENTSTORE is
+# the command (LIBDIR/eventstore) and JNA_JAR the jar (Debian's). Nothing is written there. Needs per
+# language what `has_tools` names; npm fetches koffi, by the version and hash of the lock file.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,6 +17,7 @@ libdir=$(realpath "${LIBDIR:-target/release}")
 includedir=$(realpath "${INCLUDEDIR:-include}")
 eventstore=${EVENTSTORE:-$libdir/eventstore}
 cc=${CC:-cc}
+jna=${JNA_JAR:-/usr/share/java/jna.jar}
 sources=$PWD/tests/interop
 [ -e "$libdir/libeventstore.so" ] || { echo "no libeventstore.so in $libdir" >&2; exit 1; }
 [ -x "$eventstore" ] || { echo "no command $eventstore: set EVENTSTORE" >&2; exit 1; }
@@ -28,21 +29,39 @@ ln -s "$libdir/libeventstore.so" "$work/lib/libeventstore.so"
 ln -s "$libdir/libeventstore.so" "$work/lib/libeventstore.so.0" # the name that programs ask for
 export LD_LIBRARY_PATH=$work/lib
 
-# has_tools LANGUAGE: whether its tools are here; else says so, and fails where all are required.
+# not_run LANGUAGE REASON: says so, and fails where all tools are required.
+not_run() {
+  printf 'NOT RUN: interop %s: %s\n' "$1" "$2" >&2
+  [ "${ES_REQUIRE_TOOLS:-0}" != 1 ] || exit 1
+}
+
+# has_tools LANGUAGE: whether the commands and files that it needs are here.
 has_tools() {
   local tool tools
   case $1 in
-    c) tools="$cc" ;;
+    c) tools=$cc ;;
     go) tools="go $cc" ;;
-    *) echo "interop: no language $1" >&2; exit 1 ;;
+    java) tools="javac java $jna" ;;
+    node) tools="node npm" ;;
+    csharp) tools="mcs mono" ;;
+    *)
+      echo "interop: no language $1" >&2
+      exit 1
+      ;;
   esac
   for tool in $tools; do
     if ! command -v "$tool" >/dev/null && [ ! -e "$tool" ]; then
-      printf 'NOT RUN: interop %s: no %s\n' "$1" "$tool" >&2
-      [ "${ES_REQUIRE_TOOLS:-0}" != 1 ] || exit 1
+      not_run "$1" "no $tool"
       return 1
     fi
   done
+  [ "$1" != node ] || fetch_koffi || { not_run node "npm could not fetch koffi"; return 1; }
+}
+
+# Its package holds compiled code for each platform, so its install script is not needed.
+fetch_koffi() {
+  cp -r "$sources/node" "$work/node" &&
+    npm ci --prefix "$work/node" --ignore-scripts --no-audit --no-fund --loglevel=error >&2
 }
 
 # Each build_* sets `program`, the command that runs the session.
@@ -60,6 +79,20 @@ build_go() {
   program=("$work/session-go")
 }
 
+build_java() {
+  javac -encoding UTF-8 -Xlint:all -Werror -cp "$jna" -d "$work/java" "$sources"/java/*.java
+  program=(java -cp "$jna:$work/java" -Djna.library.path="$work/lib" Session)
+}
+
+build_node() {
+  program=(env EVENTSTORE_LIBRARY="$work/lib/libeventstore.so" node "$work/node/session.js")
+}
+
+build_csharp() {
+  mcs -unsafe -warnaserror -codepage:utf8 -out:"$work/Session.exe" "$sources"/csharp/*.cs
+  program=(mono "$work/Session.exe")
+}
+
 # session LANGUAGE: runs the program, keeps what it printed, and has the run verified.
 session() {
   local base=$work/runs-$1
@@ -70,7 +103,7 @@ session() {
   }
 }
 
-[ $# -gt 0 ] || set -- c go
+[ $# -gt 0 ] || set -- c go java node csharp
 ran=()
 for language in "$@"; do
   has_tools "$language" || continue
