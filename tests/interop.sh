@@ -28,6 +28,7 @@ mkdir "$work/lib"
 ln -s "$libdir/libeventstore.so" "$work/lib/libeventstore.so"
 ln -s "$libdir/libeventstore.so" "$work/lib/libeventstore.so.0" # the name that programs ask for
 export LD_LIBRARY_PATH=$work/lib
+export LC_ALL=C # a program that leaves the encoding of texts to the locale is caught
 
 # not_run LANGUAGE REASON: says so, and fails where all tools are required.
 not_run() {

@@ -7,7 +7,10 @@ import com.sun.jna.Structure.FieldOrder;
 import com.sun.jna.ptr.LongByReference;
 import com.sun.jna.ptr.PointerByReference;
 
-/** Numbers are as in the header: size_t and uint64_t are long, and lengths are always given. */
+/**
+ * Numbers are as in the header: size_t and uint64_t are long. Texts are bytes and their count, since
+ * JNA encodes a String as the locale says.
+ */
 interface EventStore extends Library {
     int OK = 0;
     int CLIENT_ORDER_ID = 0;
@@ -141,24 +144,24 @@ interface EventStore extends Library {
     int es_init_scan_request(ScanRequest request, long size);
     int es_init_scan_result(ScanResult result, long size);
 
-    int es_open_run(String base, long baseLen, Manifest manifest, OpenOptions options,
+    int es_open_run(byte[] base, long baseLen, Manifest manifest, OpenOptions options,
         PointerByReference out, Failure err);
     int es_submit(Pointer run, Draft draft, long draftSize, ExpectingOptions options,
         LongByReference seq, Failure err);
     int es_append_batch(Pointer run, Draft[] drafts, long stride, long count,
         ExpectingOptions options, AppendResult out, Failure err);
     int es_wait_durable(Pointer run, long seq, long timeoutNs, Failure err);
-    int es_record_anchor(Pointer run, long seq, String blobRef, long blobRefLen,
-        String contentHash, long contentHashLen, long timeoutNs, Failure err);
+    int es_record_anchor(Pointer run, long seq, byte[] blobRef, long blobRefLen,
+        byte[] contentHash, long contentHashLen, long timeoutNs, Failure err);
     int es_get_run_path(Pointer run, byte[] path, long cap, LongByReference needed, Failure err);
     int es_close_run(Pointer run, Pointer options, CloseResult out, Failure err);
     void es_free_run(Pointer run);
 
-    int es_open_sealed_run(String path, long pathLen, Pointer options, PointerByReference out,
+    int es_open_sealed_run(byte[] path, long pathLen, Pointer options, PointerByReference out,
         Failure err);
     int es_scan_range(Pointer reader, ScanRequest request, Entry[] entries, long stride,
         long entryCap, byte[] arena, long arenaCap, ScanResult result, Failure err);
-    int es_lookup(Pointer reader, int kind, String key, long keyLen, LongByReference seq,
+    int es_lookup(Pointer reader, int kind, byte[] key, long keyLen, LongByReference seq,
         Failure err);
     int es_get_anchor(Pointer reader, Anchor out, long outSize, Pointer arena, long arenaCap,
         LongByReference needed, Failure err);

@@ -4,7 +4,6 @@
 //
 // What a draft points to lies in memory outside the heap, which must live until the call returns.
 
-import com.sun.jna.Library;
 import com.sun.jna.Memory;
 import com.sun.jna.Native;
 import com.sun.jna.Pointer;
@@ -15,16 +14,13 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
-import java.util.Map;
 
 final class Session {
     static final int ORDERS = 150, BATCH_ORDERS = 25, PAGE_ENTRIES = 64, ARENA_BYTES = 64 * 1024;
     static final long START_NS = 1740992400000000000L, PATIENCE_NS = 10_000_000_000L;
-    static final long NUL_TERMINATED = -1; // ES_NTS
     static final long FNV_OFFSET = 0xcbf29ce484222325L, FNV_PRIME = 0x100000001b3L;
 
-    static final EventStore STORE = Native.load("eventstore", EventStore.class,
-        Map.of(Library.OPTION_STRING_ENCODING, "UTF-8"));
+    static final EventStore STORE = Native.load("eventstore", EventStore.class);
     static final EventStore.Failure ERR = new EventStore.Failure();
     static final LongByReference SEQ = new LongByReference(), NEEDED = new LongByReference();
 
@@ -142,13 +138,14 @@ final class Session {
         must(STORE.es_init_append_result(appended, appended.size()));
         options.expectedSeq = SEQ.getValue() + 1;
         must(STORE.es_append_batch(run, drafts, draftSize, drafts.length, options, appended, ERR));
-        must(STORE.es_record_anchor(run, appended.highWatermark, "snapshots/300.bin", NUL_TERMINATED,
-            "none:300", NUL_TERMINATED, PATIENCE_NS, ERR));
+        byte[] blob = utf8("snapshots/300.bin"), hash = utf8("none:300");
+        must(STORE.es_record_anchor(run, appended.highWatermark, blob, blob.length, hash, hash.length,
+            PATIENCE_NS, ERR));
         return refused;
     }
 
     /** Captures into a new run below base, seals it, and gives its path and the refused line. */
-    static String[] write(String base) {
+    static String[] write(byte[] base) {
         Scratch scratch = new Scratch();
         EventStore.Manifest manifest = new EventStore.Manifest();
         EventStore.OpenOptions options = new EventStore.OpenOptions();
@@ -161,7 +158,7 @@ final class Session {
         manifest.startTsInit = START_NS;
         options.haltAfterNs = PATIENCE_NS;
         PointerByReference out = new PointerByReference();
-        must(STORE.es_open_run(base, NUL_TERMINATED, manifest, options, out, ERR));
+        must(STORE.es_open_run(base, base.length, manifest, options, out, ERR));
         Pointer run = out.getValue();
         try {
             String refused = capture(run);
@@ -217,14 +214,15 @@ final class Session {
     public static void main(String[] arguments) throws Exception {
         Locale.setDefault(Locale.ROOT); // the digits of printf
         PrintStream out = new PrintStream(System.out, true, "UTF-8");
-        String[] written = write(arguments[0]);
+        String[] written = write(utf8(arguments[0]));
+        byte[] path = utf8(written[0]), clientKey = utf8("ZÜRICH-0077"), venueKey = utf8("V-0150");
         PointerByReference opened = new PointerByReference();
-        must(STORE.es_open_sealed_run(written[0], NUL_TERMINATED, null, opened, ERR));
+        must(STORE.es_open_sealed_run(path, path.length, null, opened, ERR));
         Pointer reader = opened.getValue();
         printEntries(reader, out);
         LongByReference client = new LongByReference(), venue = new LongByReference();
-        must(STORE.es_lookup(reader, EventStore.CLIENT_ORDER_ID, "ZÜRICH-0077", NUL_TERMINATED, client, ERR));
-        must(STORE.es_lookup(reader, EventStore.VENUE_ORDER_ID, "V-0150", NUL_TERMINATED, venue, ERR));
+        must(STORE.es_lookup(reader, EventStore.CLIENT_ORDER_ID, clientKey, clientKey.length, client, ERR));
+        must(STORE.es_lookup(reader, EventStore.VENUE_ORDER_ID, venueKey, venueKey.length, venue, ERR));
         out.printf("lookup ZÜRICH-0077 %d V-0150 %d%n", client.getValue(), venue.getValue());
         EventStore.Anchor anchor = new EventStore.Anchor();
         Memory texts = new Memory(256);
