@@ -87,6 +87,21 @@ fn minimal_prints_the_event_that_it_stored() {
     }
 }
 
+/// The C++ layer's example captures, seals, reads back and looks up.
+#[test]
+fn tour_prints_the_session_that_it_captured() {
+    let Some(built) = built("tour") else { return };
+    let folder = TemporaryFolder::new("tour");
+    let outcome = run(built.command("", "tour").arg(folder.path()));
+    assert_expected("tour.txt", outcome.expect_success());
+    // Where no folder can be made, the program says why.
+    let file = folder.path().join("not-a-folder");
+    fs::write(&file, "").unwrap();
+    let outcome = run(built.command("", "tour").arg(&file));
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    assert!(outcome.stderr.starts_with("ES_ERR_"), "{outcome}");
+}
+
 /// The same day on both backends, from C and from C++, is told in the same words.
 #[test]
 fn session_prints_the_expected_report_on_every_backend() {
