@@ -155,6 +155,10 @@ fn broken_commands_are_told() {
             "```c file=a.c\nint main(void) { return x; }\n```\n```sh\ngcc a.c\n```\n",
             "a.c:1:25: error",
         ),
+        (
+            "```c file=a.c\nint main(void) { int x; }\n```\n```sh\ngcc -Wall a.c\n```\n",
+            "unused variable",
+        ),
         ("```python\nx = 1\n```\n```python\nprint(y)\n```\n", "line 5, in <module>"),
     ];
     for (text, told) in wrong {
