@@ -158,7 +158,8 @@ class timeout {
         if (!(wait > wait.zero())) return 0;
         // In floating point first: the exact conversion below would overflow, which is undefined.
         const auto wide = std::chrono::duration<long double, std::nano>(wait).count();
-        if (wide >= static_cast<long double>(std::numeric_limits<std::int64_t>::max())) return ES_FOREVER;
+        // In parentheses, as below: <windows.h> has a macro of this name.
+        if (wide >= static_cast<long double>((std::numeric_limits<std::int64_t>::max)())) return ES_FOREVER;
         const auto exact = std::chrono::duration_cast<std::chrono::nanoseconds>(wait).count();
         return exact > 0 ? static_cast<std::uint64_t>(exact) : 1;
     }
@@ -882,8 +883,9 @@ class entry {
   public:
     entry(const es_entry &raw, std::unique_ptr<std::uint8_t[]> arena) noexcept : raw_(raw), arena_(std::move(arena)) {}
     /** Valid as long as this object stays where it is. */
-    entry_view view() const noexcept { return {&raw_, arena_.get()}; }
-    detail::arrow<entry_view> operator->() const noexcept { return detail::arrow<entry_view>(view()); }
+    entry_view view() const & noexcept { return {&raw_, arena_.get()}; }
+    entry_view view() const && = delete;
+    detail::arrow<entry_view> operator->() const noexcept { return detail::arrow<entry_view>({&raw_, arena_.get()}); }
 
   private:
     es_entry raw_;
@@ -1056,7 +1058,7 @@ using finding_range = paged<detail::report_source<es_finding, finding_view, es_r
 /** What to scan, and how much at a time. The default: everything, forward. */
 struct scan_options {
     std::uint64_t from = 1;
-    std::uint64_t to = std::numeric_limits<std::uint64_t>::max();
+    std::uint64_t to = (std::numeric_limits<std::uint64_t>::max)();
     /** ES_FORWARD or ES_BACKWARD. */
     std::uint32_t direction = ES_FORWARD;
     std::size_t page_entries = 1024;

@@ -146,6 +146,48 @@ fn header_is_clean_in_every_standard() {
     }
 }
 
+/// The C++ header holds behind the same names; what it includes of the system comes first, since
+/// that is the compiler's own affair.
+#[test]
+fn cpp_header_is_clean_behind_windows() {
+    let folder = TemporaryFolder::new("header-cpp-windows");
+    let header = fs::read_to_string(header_path().with_file_name("eventstore.hpp")).unwrap();
+    let system: Vec<&str> = header.lines().filter(|line| line.starts_with("#include <")).collect();
+    let source = folder.path().join("windows.cpp");
+    let program = system.join("\n") + WINDOWS + "#include <eventstore.hpp>\n";
+    fs::write(&source, &program).unwrap();
+    let careless = folder.path().join("careless.cpp");
+    fs::write(&careless, program.replace("#define small char", "#define draft char")).unwrap();
+    for tool in ["g++", "clang++"] {
+        if !c_program::has_tool(tool) {
+            return not_run_without_tool("cpp_header_is_clean_behind_windows", tool);
+        }
+        let compiler = || c_program::compiler_named(tool, "c++17");
+        c_program::succeed(compiler().arg("-fsyntax-only").arg(&source));
+        let output = compiler().arg("-fsyntax-only").arg(&careless).output().unwrap();
+        assert!(!output.status.success(), "{tool} does not notice a name of both");
+    }
+}
+
+/// The C++ header leaves no call out but the initialisers, which its constructors stand for.
+#[test]
+fn every_call_has_its_place_in_the_cpp_header() {
+    let cpp = fs::read_to_string(header_path().with_file_name("eventstore.hpp")).unwrap();
+    let is_code = |line: &&str| !line.trim_start().starts_with(['*', '/']);
+    let words: BTreeSet<&str> = cpp
+        .lines()
+        .filter(is_code)
+        .flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'))
+        .collect();
+    let functions = manual::functions(&fs::read_to_string(header_path()).unwrap());
+    let missing: Vec<String> = functions
+        .into_iter()
+        .map(|function| function.name)
+        .filter(|name| !name.starts_with("es_init_") && !words.contains(name.as_str()))
+        .collect();
+    assert_eq!(missing, [""; 0]);
+}
+
 /// A name that <windows.h> owns is caught.
 #[test]
 fn name_of_windows_is_caught() {
