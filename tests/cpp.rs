@@ -145,6 +145,39 @@ fn swallowed_failure_of_a_page_is_noticed() {
     assert!(said.contains("!range.status()"), "{said}");
 }
 
+/// Mistakes that the header turns into errors of the compiler, each with a word of what it says;
+/// the first line is none and proves that the frame is sound.
+const MISTAKES: [(&str, &str); 6] = [
+    ("es::run moved = std::move(run); auto entry = reader.get(1); (void)entry->view();", ""),
+    ("es::run copy = run;", "deleted"),
+    ("run.flush(es::forever);", "nodiscard"),
+    ("run.submit(es::draft(\"t\", \"t\", \"p\"));", "nodiscard"),
+    ("std::uint64_t seq = run.do_work(); (void)seq;", "conver"),
+    ("(void)reader.get(1).value().view();", "deleted"),
+];
+
+#[test]
+fn mistakes_do_not_compile() {
+    if !has_compilers("mistakes_do_not_compile") {
+        return;
+    }
+    let folder = TemporaryFolder::new("cpp-mistakes");
+    let file = folder.path().join("mistake.cpp");
+    for (line, reason) in MISTAKES {
+        let frame = "#include <eventstore.hpp>\nnamespace es = eventstore;\n";
+        let head = "void f(es::run &run, es::reader &reader)";
+        let body = format!("{line}\n(void)run;\n(void)reader;");
+        fs::write(&file, format!("{frame}{head};\n{head} {{\n{body}\n}}\n")).expect("a file");
+        for tool in COMPILERS {
+            let mut command = compiler(tool, "17", &include_folder());
+            let output = command.arg("-fsyntax-only").arg(&file).output().expect("it starts");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.success(), reason.is_empty(), "{tool}: {line}\n{said}");
+            assert!(said.contains(reason), "{tool}: {line}: no {reason} in\n{said}");
+        }
+    }
+}
+
 /// Files with and without exceptions in one program do not take each other's functions.
 #[test]
 fn files_with_and_without_exceptions_mix() {
