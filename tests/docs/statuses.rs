@@ -18,18 +18,15 @@ pub(crate) fn of_header(header: &str) -> Vec<Status> {
         } else if let Some(more) = line.strip_prefix(" * ") {
             comment.push(' ');
             comment.push_str(more);
-        } else if let Some(define) = line.strip_prefix("#define ES_") {
-            if let Some((name, number)) = define.split_once(' ') {
-                let is_status = name == "OK" || name.starts_with("ERR_");
-                let number = number.trim_matches(['(', ')']);
-                if is_status {
-                    statuses.push(Status {
-                        name: format!("ES_{name}"),
-                        number: number.to_owned(),
-                        text: comment.trim_end_matches("*/").trim_end().to_owned(),
-                    });
-                }
-            }
+        } else if let Some(define) = line.strip_prefix("#define ES_")
+            && let Some((name, number)) = define.split_once(' ')
+            && (name == "OK" || name.starts_with("ERR_"))
+        {
+            statuses.push(Status {
+                name: format!("ES_{name}"),
+                number: number.trim_matches(['(', ')']).to_owned(),
+                text: comment.trim_end_matches("*/").trim_end().to_owned(),
+            });
         }
     }
     statuses
