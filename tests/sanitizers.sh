@@ -123,7 +123,9 @@ done
 "$work/examples/replay" "$work/runs/DEMO/day-1.redb" >/dev/null
 # A first day, a crash, what the crash left, and a day after a day that was closed.
 "$work/examples/boot" "$work/boot" >/dev/null
-ASAN_OPTIONS=detect_leaks=0 "$work/examples/boot" "$work/boot" --crash >/dev/null || true
+status=0
+("$work/examples/boot" "$work/boot" --crash) >/dev/null 2>&1 || status=$?
+[ "$status" = 134 ] || { echo "boot --crash ended with $status, not with abort's 134" >&2; exit 1; }
 "$work/examples/boot" "$work/boot" | grep "status 2" >/dev/null
 "$work/examples/boot" "$work/boot" >/dev/null
 echo "examples: clean"

@@ -60,9 +60,9 @@ static void session(const char *run_id) {
     run = open_run(run_id, &options);
     append(run, "first", 5);
     CHECK(atexit(close_at_exit) == 0);
-    for (at = 0; at < PRODUCERS; at++) start(produce, NULL);
-    start(append_and_tell, NULL);
-    start(leave, NULL);
+    for (at = 0; at < PRODUCERS; at++) CHECK(pthread_detach(start(produce, NULL)) == 0);
+    CHECK(pthread_detach(start(append_and_tell, NULL)) == 0);
+    CHECK(pthread_detach(start(leave, NULL)) == 0);
     for (;;) pause();
 }
 
