@@ -57,11 +57,17 @@ fn calls_on_handles() -> BTreeSet<String> {
     let header = fs::read_to_string(c_program::include_folder().join("eventstore.h"));
     let header = header.expect("the header");
     let declarations = header.split(';').filter_map(|text| text.rsplit_once("es_status es_"));
+    let handles = ["struct es_run *", "struct es_reader *", "struct es_report *"];
     let on_handles = declarations.filter_map(|(_, declaration)| {
         let (name, parameters) = declaration.split_once('(')?;
-        let first = parameters.split(',').next()?.trim();
-        let is_handle = ["struct es_run *run", "struct es_reader *reader"].contains(&first);
-        is_handle.then(|| format!("es_{name}"))
+        let is_handle = |parameter: &str| {
+            let name = handles.iter().find_map(|handle| parameter.strip_prefix(handle));
+            name.is_some_and(|name| !name.starts_with('*'))
+        };
+        parameters
+            .split(',')
+            .any(|parameter| is_handle(parameter.trim()))
+            .then(|| format!("es_{name}"))
     });
     on_handles.collect()
 }
@@ -79,7 +85,12 @@ fn every_call_of_a_child_answers_used_after_fork() {
         }
     }
     assert_eq!(called, calls_on_handles(), "each function that takes a handle is called");
-    assert!(called.len() > 20, "{called:?}");
+    assert!(called.len() > 28, "{called:?}");
+    for call in ["second", "crashed"] {
+        let answers: Vec<&str> =
+            finished.lines.iter().filter_map(|line| line.strip_prefix(call)).collect();
+        assert_eq!(answers, [" ES_ERR_LOCKED"; 2], "{call}: before and after it frees its copies");
+    }
     assert_eq!(finished.last("own"), Some(""), "a child may open runs of its own");
     // The parent appended ten before and ten after, and `RunEnded` follows.
     assert_eq!(finished.said("closed"), "1 21");

@@ -13,6 +13,8 @@
 
 static es_run *run;
 static es_reader *reader;
+static es_report *report;
+static es_report *plan;
 static volatile sig_atomic_t storm_over;
 
 static void fail(const char *what, es_status status) {
@@ -70,8 +72,15 @@ static void wait_for(pid_t child) {
     if (waitpid(child, &status, 0) != child || status != 0) fail("child", (es_status)status);
 }
 
+static void open_reports(const char *base) {
+    es_status status = es_list_runs(base, ES_NTS, "trader-007", ES_NTS, &report, NULL);
+    if (status == ES_OK)
+        status = es_plan_retention(base, ES_NTS, "trader-007", ES_NTS, ES_KEEP_FULL, 0, &plan, NULL);
+    if (status != ES_OK) fail("reports", status);
+}
+
 /* In a child: each call on what the parent opened, and its answer. */
-static void call_everything(void) {
+static void call_everything(const char *base) {
     char bytes[4096];
     uint64_t seq = 0;
     uint32_t keyed = 0;
@@ -84,15 +93,20 @@ static void call_everything(void) {
     es_run_state state;
     es_run_stats stats;
     es_reader *other = NULL;
+    es_report *other_report = NULL;
+    es_report_summary summary = ES_REPORT_SUMMARY_INIT;
+    es_page_result page = ES_PAGE_RESULT_INIT;
+    es_run_row run_row;
+    es_finding finding;
     es_manifest manifest = ES_MANIFEST_INIT;
-    es_restore_plan plan;
+    es_restore_plan restore;
     es_scan_request request = ES_SCAN_REQUEST_INIT;
     es_scan_result scanned = ES_SCAN_RESULT_INIT;
     es_index_request keys;
     es_index_result listed;
     if (es_init_index_request(&keys, sizeof keys) != ES_OK) fail("init", 0);
     if (es_init_index_result(&listed, sizeof listed) != ES_OK) fail("init", 0);
-    if (es_init_restore_plan(&plan, sizeof plan) != ES_OK) fail("init", 0);
+    if (es_init_restore_plan(&restore, sizeof restore) != ES_OK) fail("init", 0);
 #define CALL(name, ...) printf("call " #name " %s\n", es_status_name(name(__VA_ARGS__, NULL)))
     CALL(es_submit, run, &draft, sizeof draft, NULL, &seq);
     CALL(es_submit_batch, run, &draft, sizeof draft, 1, NULL, &seq);
@@ -114,11 +128,15 @@ static void call_everything(void) {
     CALL(es_scan_index, reader, &keys, &row, sizeof row, 1, bytes, sizeof bytes, &listed);
     CALL(es_find_first_seq, reader, 0, &seq);
     CALL(es_get_anchor, reader, &anchor, sizeof anchor, bytes, sizeof bytes, &needed);
-    CALL(es_get_restore_plan, reader, &plan);
+    CALL(es_get_restore_plan, reader, &restore);
     CALL(es_get_high_watermark, reader, &seq);
     CALL(es_get_digest, reader, (uint8_t *)bytes, 32, &keyed);
     CALL(es_get_manifest, reader, &manifest, bytes, sizeof bytes, &needed);
     CALL(es_get_reader_path, reader, bytes, sizeof bytes, &needed);
+    CALL(es_get_report_summary, report, &summary);
+    CALL(es_read_run_rows, report, 0, &run_row, sizeof run_row, 1, bytes, sizeof bytes, &page);
+    CALL(es_read_findings, report, 0, &finding, sizeof finding, 1, bytes, sizeof bytes, &page);
+    CALL(es_apply_retention, base, ES_NTS, "trader-007", ES_NTS, plan, &other_report);
     fflush(stdout);
 }
 
@@ -137,19 +155,36 @@ static void use_a_run_of_its_own(void) {
     say("own");
 }
 
-static void case_calls(void) {
+/* A child is not a second writer of its parent's run, nor one that recovers it. */
+static void open_what_the_parent_writes(const char *base) {
+    es_run *second = NULL;
+    es_reader *crashed = NULL;
+    printf("second %s\n", es_status_name(open_run(base, ES_BACKEND_REDB, &second)));
+    printf("crashed %s\n", es_status_name(es_open_crashed_run(base, ES_NTS, "trader-007", ES_NTS, "run",
+                                                             ES_NTS, NULL, &crashed, NULL)));
+    fflush(stdout);
+}
+
+static void case_calls(const char *base) {
+    open_reports(base);
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        call_everything();
+        call_everything(base);
+        open_what_the_parent_writes(base);
+        es_free_report(report);
+        es_free_report(plan);
         es_free_reader(reader);
         es_free_run(run);
+        open_what_the_parent_writes(base);
         use_a_run_of_its_own();
         _exit(0);
     }
     wait_for(child);
     append_ten();
     close_and_say();
+    es_free_report(plan);
+    es_free_report(report);
 }
 
 static void wait_for_the_test(const char *line) {
@@ -262,7 +297,7 @@ int main(int argc, char **argv) {
     append_ten();
     status = es_open_reader(run, &reader, NULL);
     if (status != ES_OK) fail("reader", status);
-    if (strcmp(way, "calls") == 0) case_calls();
+    if (strcmp(way, "calls") == 0) case_calls(argv[2]);
     if (strcmp(way, "leave") == 0) case_leave();
     if (strcmp(way, "stay") == 0) case_stay();
     if (strcmp(way, "storm") == 0) case_storm();
