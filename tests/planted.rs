@@ -65,10 +65,13 @@ const CAUGHT_HERE: [Caught; 12] = [
 ];
 
 /// Faults that other builds of the code catch, and the file that switches them on.
-const CAUGHT_ELSEWHERE: [(&str, &str); 6] = [
+const CAUGHT_ELSEWHERE: [(&str, &str); 9] = [
     ("relaxed_publish", "tests/model"),
     ("relaxed_claim", "tests/model"),
+    ("relaxed_publish", "tests/sanitizers.sh"),
+    ("relaxed_claim", "tests/sanitizers.sh"),
     ("lost_doorbell", "tests/model"),
+    ("check_before_copy", "tests/sanitizers.sh"),
     ("arena_overflow", "tests/sanitizers.sh"),
     ("freed_handle_stays_valid", "tests/sanitizers.sh"),
     ("panic_in_call", "tests/sanitizers.sh"),

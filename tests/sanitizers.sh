@@ -124,7 +124,7 @@ done
 # A first day, a crash, what the crash left, and a day after a day that was closed.
 "$work/examples/boot" "$work/boot" >/dev/null
 status=0
-("$work/examples/boot" "$work/boot" --crash) >/dev/null 2>&1 || status=$?
+("$work/examples/boot" "$work/boot" --crash; exit $?) >/dev/null 2>&1 || status=$?
 [ "$status" = 134 ] || { echo "boot --crash ended with $status, not with abort's 134" >&2; exit 1; }
 "$work/examples/boot" "$work/boot" | grep "status 2" >/dev/null
 "$work/examples/boot" "$work/boot" >/dev/null
@@ -142,6 +142,7 @@ for fault in "arena_overflow heap-buffer-overflow" "freed_handle_stays_valid hea
   must_fail "${fault% *}" "ERROR: AddressSanitizer: ${fault#* }" \
     "$programs/misuse" redb "$work/planted-${fault% *}"
 done
+must_fail check_before_copy "status -400" run_host scribble 20
 
 build_library thread tsan __tsan_write
 own=$(grep -v '^#' tests/tsan.supp | grep -v '^race:\(alloc\|core\|std\)::' || true)

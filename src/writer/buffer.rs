@@ -14,6 +14,7 @@ use crate::limits::{
     BATCH_BYTES_MAX, INDEX_KEYS_MAX, LIFECYCLE_TOPIC_PREFIX, PAYLOAD_BYTES_MAX,
     PAYLOAD_TYPE_BYTES_MAX, TOPIC_BYTES_MAX,
 };
+use crate::planted::planted;
 
 /// A draft as bytes that nobody has looked at yet.
 #[derive(Debug, Clone, Copy, Default)]
@@ -92,8 +93,14 @@ impl EntryBuffer {
             let reason = format!("{} keys, allowed are at most {INDEX_KEYS_MAX}", draft.keys.len());
             return Err(EventStoreError::invalid("keys", reason));
         }
-        self.copy(draft)?;
-        self.check_texts()?;
+        if planted("check_before_copy") {
+            std::str::from_utf8(draft.topic)
+                .map_err(|_| EventStoreError::invalid("topic", "not UTF-8"))?;
+            self.copy(draft)?;
+        } else {
+            self.copy(draft)?;
+            self.check_texts()?;
+        }
         self.headers = Headers {
             correlation_id: draft.correlation_id.map(Uuid),
             causation_id: draft.causation_id.map(Uuid),
