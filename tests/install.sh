@@ -4,7 +4,8 @@
 # Builds a C, a C++ and a static C program through pkg-config and through CMake, from the installed
 # tree alone, and runs them, the command and the Python module. Whatever is left over is a failure.
 # The last part installs the package into this system, as root, and removes it.
-# Needs cargo, cc, c++, make, cmake, pkg-config, nm, readelf, python3; dpkg-dev for the package.
+# Needs cargo, cc, c++, make, cmake, pkg-config, nm, readelf, python3 with cffi; dpkg-dev for the
+# package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,6 +21,9 @@ fail() {
 for tool in cargo cc c++ make cmake pkg-config nm readelf python3; do
   command -v "$tool" >/dev/null || not_run "no $tool"
 done
+# Debian's Python, which sees Debian's packages; another one may come first in PATH.
+python=/usr/bin/python3
+"$python" -c 'import cffi' 2>/dev/null || not_run "$python has no cffi"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -106,6 +110,23 @@ has_identity() {
   diff "$work/declared" "$work/exported" || fail "$library: exports differ from the header"
 }
 
+# cffi_calls PREFIX LIBRARY: without a compiler, through the installed declarations.
+cffi_calls() {
+  "$python" - "$1/include/eventstore.cdef.h" "$2" <<'EOF'
+import sys
+import cffi
+ffi = cffi.FFI()
+ffi.cdef(open(sys.argv[1]).read())
+lib = ffi.dlopen(sys.argv[2])
+assert lib.es_abi_version() == lib.ES_ABI_VERSION
+assert lib.ES_NTS == 2**64 - 1
+options = ffi.new("es_open_options *")
+assert lib.es_init_open_options(options, ffi.sizeof("es_open_options")) == lib.ES_OK
+assert options.struct_size == ffi.sizeof("es_open_options")
+print("cffi:", ffi.string(lib.es_status_name(lib.ES_ERR_PANIC)).decode())
+EOF
+}
+
 # leaves_nothing FOLDER
 leaves_nothing() {
   [ ! -e "$1" ] || { find "$1" >&2; fail "$1 is still there"; }
@@ -125,8 +146,9 @@ mv "$work/second/moved" "$work/first/eventstore"
 (
   cd "$work" # the module of the sources is not in reach
   PYTHONPATH="$work/first/eventstore/share/eventstore/python" PYTHONDONTWRITEBYTECODE=1 \
-    LD_LIBRARY_PATH="$work/first/eventstore/lib" python3 -c 'import eventstore; print("module:", eventstore.__file__)'
+    LD_LIBRARY_PATH="$work/first/eventstore/lib" "$python" -c 'import eventstore; print("module:", eventstore.__file__)'
 )
+cffi_calls "$work/first/eventstore" "$work/first/eventstore/lib/libeventstore.so"
 xtask install --prefix "$work/first/eventstore" # over itself
 xtask uninstall --prefix "$work/first/eventstore"
 leaves_nothing "$work/first"
@@ -166,7 +188,8 @@ ldconfig -p | grep 'libeventstore.so.0' >/dev/null || fail "ldconfig does not kn
 has_identity "/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)/libeventstore.so.0"
 builds_and_runs /usr
 /usr/bin/eventstore --version
-/usr/bin/python3 -c 'import sys; sys.dont_write_bytecode = True; import eventstore; print("module:", eventstore.__file__)'
+PYTHONDONTWRITEBYTECODE=1 "$python" -c 'import eventstore; print("module:", eventstore.__file__)'
+cffi_calls /usr libeventstore.so.0
 dpkg --purge eventstore
 trap 'rm -rf "$work"' EXIT
 inventory >"$work/after"
