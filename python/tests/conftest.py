@@ -1,12 +1,13 @@
-"""What the tests share: a folder for runs, both backends, the shared data, tools that may be absent."""
+"""What the tests share: a folder for runs, both backends, data and tools that may be absent."""
 
 import os
 import shutil
 import time
 from pathlib import Path
 
-import eventstore
 import pytest
+
+import eventstore
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -5,11 +5,11 @@ import re
 import subprocess
 import sys
 
-import eventstore
 import pytest
-from eventstore import Draft, client_order_id
-
 from conftest import REPOSITORY, need
+
+import eventstore
+from eventstore import Draft, client_order_id
 
 PACKAGE = REPOSITORY / "python"
 
@@ -89,7 +89,9 @@ def test_the_rate_counts_every_event(plot, open_run, backend):
         life = list(reader[:4])
     ax = plot.order_life(life)
     assert ax.lines[1].get_xdata().tolist() == [0, 10, 20, 30]
-    assert [label.get_text() for label in ax.get_yticklabels()] == [f"{seq}: p" for seq in range(1, 5)]
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        f"{seq}: p" for seq in range(1, 5)
+    ]
 
 
 def test_pictures_of_nothing(plot, open_run):

@@ -9,11 +9,11 @@ import os
 import re
 from pathlib import Path
 
-import eventstore
 import pytest
-from eventstore import _abi, _drafts, _errors, _operations, _pages, _structs
-
 from conftest import REPOSITORY, need
+
+import eventstore
+from eventstore import _abi, _drafts, _errors, _operations, _pages, _structs
 
 
 def header_text():
@@ -225,7 +225,7 @@ def test_declarations_are_the_headers():
 
 
 def test_nothing_that_the_header_has_is_left_out():
-    # Structs carry their size in Python, waits are made in slices, no callback from foreign threads.
+    # Structs carry their size in Python, and what waits without a timeout is made of what has one.
     left_out = {name for name in declared() if name not in _abi.PROTOTYPES}
     assert {name for name in left_out if not name.startswith("es_init_")} == {
         "es_flush", "es_append_batch",

@@ -7,11 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import eventstore
 import pytest
-from eventstore import _abi
-
 from conftest import need_tool
+
+import eventstore
+from eventstore import _abi
 
 PACKAGE = Path(eventstore.__file__).parent
 PROGRAM = "import eventstore; print(eventstore.__file__, eventstore._abi.lib._name)"
@@ -60,7 +60,9 @@ def test_the_variable_comes_first(tmp_path, library):
     assert answer.stdout.split() == [str(tmp_path / "eventstore" / "__init__.py"), str(library)]
     answer = imported(tmp_path, EVENTSTORE_LIBRARY="/no/such/library.so")
     assert answer.returncode == 1
-    assert "ImportError: libeventstore could not be loaded from /no/such/library.so" in answer.stderr
+    assert (
+        "ImportError: libeventstore could not be loaded from /no/such/library.so" in answer.stderr
+    )
 
 
 def test_then_a_bundled_one(tmp_path, library):

@@ -3,11 +3,11 @@
 import shutil
 import time
 
-import eventstore
 import pytest
-from eventstore import Draft, FindingKind, Keep, Outcome, RunStatus, client_order_id
-
 from conftest import shared_path
+
+import eventstore
+from eventstore import Draft, FindingKind, Keep, Outcome, RunStatus, client_order_id
 
 
 def left(open_run, base, run_id, **options):

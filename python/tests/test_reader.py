@@ -1,13 +1,10 @@
 """Reading: a run behaves as the sequence of its entries, and never hides a damaged one."""
 
-import shutil
-import uuid
+import pytest
+from conftest import shared_path, until_free
 
 import eventstore
-import pytest
 from eventstore import Draft, IndexKind, client_order_id, venue_order_id
-
-from conftest import shared_path, until_free
 
 COUNT = 3000
 

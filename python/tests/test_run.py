@@ -4,11 +4,11 @@ import gc
 import threading
 import uuid
 
-import eventstore
 import pytest
-from eventstore import Draft, client_order_id, venue_order_id
-
 from conftest import until_free
+
+import eventstore
+from eventstore import Draft, client_order_id, venue_order_id
 
 EVERY_FIELD = dict(
     keys=[client_order_id("O-1"), venue_order_id("V-é")],

@@ -3,11 +3,11 @@
 import datetime
 import uuid
 
-import eventstore
 import pytest
-from eventstore import Draft, client_order_id, venue_order_id
-
 from conftest import need
+
+import eventstore
+from eventstore import Draft, client_order_id, venue_order_id
 
 np = need("numpy")
 

@@ -13,11 +13,11 @@ import sys
 import time
 from pathlib import Path
 
-import eventstore
 import pytest
-from eventstore import _wait
-
 from conftest import need_tool
+
+import eventstore
+from eventstore import _wait
 
 HERE = Path(__file__).resolve().parent
 

@@ -44,8 +44,8 @@ ENTRY_DTYPE = np.dtype([
 
 TEXT_COLUMNS = ("topic", "payload_type", "payload")
 
-# Kept arenas are fresh memory, and its first touch is most of what a scan costs beyond C's: of 1, 2,
-# 8 and 64 MiB, 8 took the least processor time. What is used again and again fits a cache.
+# Kept arenas are fresh memory, and its first touch is most of what a scan costs beyond C's: of 1,
+# 2, 8 and 64 MiB, 8 took the least processor time. What is used again and again fits a cache.
 _KEPT_ARENA_BYTES = 8 << 20
 _REUSED_ARENA_BYTES = 1 << 20
 _REUSED_ROWS = 8192
@@ -99,7 +99,8 @@ class EntryArrays:
         """Rows with the arena that their offsets count from, page after page."""
         if self.rows.dtype != ENTRY_DTYPE:
             raise ValueError(
-                f"the texts were left out: to_numpy was asked for {list(self.rows.dtype.names or ())} only"
+                "the texts were left out: to_numpy was asked for "
+                f"{', '.join(self.rows.dtype.names or ())} only"
             )
         for number, arena in enumerate(self.arenas):
             yield self.rows[self.starts[number] : self.starts[number + 1]], arena
@@ -260,9 +261,7 @@ def scan_arrays(
     return EntryArrays(rows[:filled], arenas, starts)
 
 
-def _scan_columns(
-    reader: Owner, scan: PageScan, count: int, dtype: "np.dtype[Any]"
-) -> EntryArrays:
+def _scan_columns(reader: Owner, scan: PageScan, count: int, dtype: "np.dtype[Any]") -> EntryArrays:
     """Fixed columns only: one page of memory is used again and again."""
     kept = np.empty(count, dtype)
     page = np.empty(min(max(count, 1), _REUSED_ROWS), ENTRY_DTYPE)

@@ -69,7 +69,8 @@ def _opened(path: str, why: str) -> ctypes.CDLL:
     try:
         return ctypes.CDLL(path)
     except OSError as error:
-        raise ImportError(f"libeventstore could not be loaded from {path} ({why}): {error}") from None
+        message = f"libeventstore could not be loaded from {path} ({why}): {error}"
+        raise ImportError(message) from None
 
 
 def _checked(library: ctypes.CDLL, path: str) -> ctypes.CDLL:

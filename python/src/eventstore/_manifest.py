@@ -18,10 +18,17 @@ _HAS_SEED = 1
 _HAS_END = 2
 
 _TEXTS = ("run_id", "instance_id", "binary_hash", "crate_versions", "config_hash")
-_LISTS = (("feature_flags", "feature_flag_count"), ("subscriptions", "subscription_count"),
-          ("endpoints", "endpoint_count"))
-_PAIR_LISTS = (("adapter_versions", "adapter_version_count"), ("actors", "actor_count"),
-               ("strategies", "strategy_count"), ("algorithms", "algorithm_count"))
+_LISTS = (
+    ("feature_flags", "feature_flag_count"),
+    ("subscriptions", "subscription_count"),
+    ("endpoints", "endpoint_count"),
+)
+_PAIR_LISTS = (
+    ("adapter_versions", "adapter_version_count"),
+    ("actors", "actor_count"),
+    ("strategies", "strategy_count"),
+    ("algorithms", "algorithm_count"),
+)
 
 
 class _Memory:

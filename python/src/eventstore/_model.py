@@ -202,7 +202,7 @@ class RunStats:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a run says of itself. Lists keep their order; `dict(manifest.actors)` is a dictionary."""
+    """What a run says of itself. Lists keep their order; `dict(manifest.actors)` is a dict."""
 
     run_id: str
     instance_id: str

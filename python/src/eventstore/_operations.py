@@ -344,7 +344,9 @@ def verify(
         is_clean=bool(summary.flags & _REPORT_CLEAN),
         run_id=summary.run_id.decode("utf-8"),
         status=RunStatus(summary.status) if summary.flags & _REPORT_HAS_STATUS else None,
-        high_watermark=summary.high_watermark if summary.flags & _REPORT_HAS_HIGH_WATERMARK else None,
+        high_watermark=summary.high_watermark
+        if summary.flags & _REPORT_HAS_HIGH_WATERMARK
+        else None,
         entries=summary.entries,
         digest=DigestCheck(summary.digest),
         reason=summary.reason.decode("utf-8", "replace"),

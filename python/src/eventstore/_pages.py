@@ -68,7 +68,9 @@ def unpack_entry(fields: Tuple[int, ...], arena: memoryview, cache: TextCache) -
      correlation_id, causation_id, entry_hash) = fields  # fmt: skip
     keys: Optional[Tuple[Key, ...]] = None
     if flags & KEYS_RECORDED:
-        keys = unpack_keys(bytes(arena[keys_at : keys_at + keys_len]), key_count) if key_count else ()
+        keys = (
+            unpack_keys(bytes(arena[keys_at : keys_at + keys_len]), key_count) if key_count else ()
+        )
     return Entry(
         seq,
         ts_init,

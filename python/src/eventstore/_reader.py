@@ -105,7 +105,9 @@ class EntryView(Sequence[Entry]):
     def to_numpy(self, columns: Optional[Sequence[str]] = None) -> "EntryArrays":
         """As `Reader.to_numpy`, of these entries."""
         if self._positions.step != 1:
-            raise ValueError(f"a step of {self._positions.step}: read a contiguous slice, then pick")
+            raise ValueError(
+                f"a step of {self._positions.step}: read a contiguous slice, then pick"
+            )
         if not self._positions:
             return self._reader.to_numpy(1, 0, columns=columns)
         return self._reader.to_numpy(

@@ -15,7 +15,17 @@ from typing import Iterable, Optional, Sequence, Tuple, Type, TypeVar
 from uuid import UUID
 
 from . import _structs as s
-from ._abi import ABI_VERSION, FOREVER, NONE, POLL, PathLike, ReaderHandle, RunHandle, lib, path_bytes
+from ._abi import (
+    ABI_VERSION,
+    FOREVER,
+    NONE,
+    POLL,
+    PathLike,
+    ReaderHandle,
+    RunHandle,
+    lib,
+    path_bytes,
+)
 from ._drafts import HAS_CAUSATION_ID, HAS_CORRELATION_ID, Batch, text_and_length
 from ._errors import BadHandleError, HaltedError, error_from, status_name
 from ._manifest import manifest_in
@@ -78,7 +88,10 @@ class Run:
     def __del__(self) -> None:
         if getattr(self, "_handle", None) is not None and self._result is None:
             warnings.warn(
-                f"{self!r} was neither closed nor detached", ResourceWarning, source=self
+                f"{self!r} was neither closed nor detached",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
             )
 
     def __repr__(self) -> str:

@@ -70,7 +70,7 @@ def rate(
     if not len(arrays):
         ax.set_title("no events")
         return ax
-    # Times from the first one: as 64-bit floats nanoseconds since 1970 would lose their last digits.
+    # Times from the first one: nanoseconds since 1970 do not fit the 53 bits of a float.
     times = arrays["ts_init"]
     origin = int(times.min())
     since = (times - np.uint64(origin)).astype(np.int64)
