@@ -4,7 +4,8 @@
 
 Writes a run of N entries of 256 bytes, an order id as key on one in four. Then C and Python scan
 it in turn, C P C P ..., each round with a reader of its own; medians, and the processor time of
-both. C uses the memory of one page again and again, 1 MiB, its fastest; numpy keeps everything.
+both. C uses the memory of one page again and again, 1 MiB, its fastest; numpy keeps everything
+and scans a long run in parts, side by side on as many threads as there are processors, up to 4.
 Exit code 1 when Python takes more than LIMIT times as long. Calls: C, ctypes and cffi (if it is
 installed; ABI mode, no compiler). Needs numpy and a C compiler (CC).
 """
@@ -195,7 +196,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         program = compiled(options, folder)
         path = written(eventstore, folder, options.entries)
-        print(f"{options.entries} entries, {os.path.getsize(path) >> 20} MiB of file")
+        print(
+            f"{options.entries} entries, {os.path.getsize(path) >> 20} MiB of file, "
+            f"{os.cpu_count()} processors"
+        )
         in_c, in_numpy, slim, c_cpu, numpy_cpu = measure_scans(eventstore, program, path, options)
         ratio = in_numpy / in_c
         print(f"scan, medians of {options.rounds}: C {in_c:.3f} s, to_numpy {in_numpy:.3f} s, "

@@ -1,6 +1,8 @@
 """numpy, Arrow, pandas and polars: every value is the one that an `Entry` has."""
 
 import datetime
+import threading
+import time
 import uuid
 
 import pytest
@@ -59,6 +61,54 @@ def test_rows_are_the_entries(reader, monkeypatch):
         small_pages(monkeypatch)
     with pytest.raises(IndexError):
         arrays[COUNT]
+
+
+def many_parts(monkeypatch):
+    from eventstore import _arrays
+
+    monkeypatch.setattr(_arrays, "_PARTS_MAX", 3)
+    monkeypatch.setattr(_arrays, "_PART_ROWS_MIN", 10)
+
+
+def test_a_scan_in_parts_is_the_scan_in_one(reader, monkeypatch):
+    whole = list(reader.to_numpy())
+    small_pages(monkeypatch)
+    many_parts(monkeypatch)
+    arrays = reader.to_numpy()
+    assert list(arrays) == whole and [arrays[at] for at in range(COUNT)] == whole
+    assert arrays.starts[-1] == COUNT and (np.diff(arrays.starts) > 0).all()
+    assert list(reader.to_numpy(100, 150)) == whole[99:150]
+    reader.close()
+    with pytest.raises(eventstore.BadHandleError):
+        reader.to_numpy()
+
+
+def test_ctrl_c_ends_a_scan_in_parts(reader, monkeypatch):
+    from eventstore import _arrays
+
+    small_pages(monkeypatch)
+    many_parts(monkeypatch)
+    asked, next_page = [], _arrays.PageScan.next_page
+
+    def slowly(scan, *arguments):
+        time.sleep(0.02)
+        asked.append(1)
+        return next_page(scan, *arguments)
+
+    monkeypatch.setattr(_arrays.PageScan, "next_page", slowly)
+
+    def interrupted(thread, timeout):
+        time.sleep(0.1)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(threading.Thread, "join", interrupted)
+        reader.to_numpy()
+    time.sleep(0.1)
+    count = len(asked)
+    assert count > 3
+    time.sleep(0.2)
+    assert count == len(asked), "the parts go on though nobody waits for them"
 
 
 def test_ranges_and_slices(reader):
@@ -203,13 +253,17 @@ def test_times_that_do_not_fit(open_run, backend):
         assert reader.to_arrow(columns=["seq"]).num_rows == 1
 
 
-def test_damage_is_told_or_skipped(open_run, tmp_path):
+@pytest.mark.parametrize("parts", [1, 3])
+def test_damage_is_told_or_skipped(open_run, tmp_path, monkeypatch, parts):
+    if parts > 1:
+        many_parts(monkeypatch)
     with open_run() as run:
         run.append_many([Draft("t", "p", f"needle-{at}-needle") for at in range(1, 100)])
     path = tmp_path / "engine" / "run-1.redb"
     data = bytearray(path.read_bytes())
-    while b"needle-40-needle" in data:
-        data[data.index(b"needle-40-needle")] ^= 1
+    for needle in (b"needle-40-needle", b"needle-90-needle"):
+        while needle in data:
+            data[data.index(needle)] ^= 1
     path.write_bytes(data)
     with eventstore.open_sealed(path) as reader:
         for columns in (None, ["seq"]):
@@ -218,8 +272,8 @@ def test_damage_is_told_or_skipped(open_run, tmp_path):
             assert caught.value.seq == 40
             errors = []
             arrays = reader.to_numpy(columns=columns, on_damage=errors.append)
-            assert arrays["seq"].tolist() == [*range(1, 40), *range(41, 101)]
-            assert [error.seq for error in errors] == [40]
+            assert arrays["seq"].tolist() == [*range(1, 40), *range(41, 90), *range(91, 101)]
+            assert [error.seq for error in errors] == [40, 90]
         whole = reader.to_numpy(on_damage=errors.append)
         assert [e.seq for e in whole] == whole["seq"].tolist()
 

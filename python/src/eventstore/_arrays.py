@@ -7,11 +7,14 @@ Arrow, pandas and polars: `_tables.py`.
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from ._abi import Owner
 from ._model import Entry
 from ._pages import ENTRY, ENTRY_SIZE, OnDamage, PageScan, TextCache, unpack_entry
+from ._wait import SLICE_NS
 
 try:
     import numpy as np
@@ -48,6 +51,9 @@ TEXT_COLUMNS = ("topic", "payload_type", "payload")
 # 2, 8 and 64 MiB, 8 took the least processor time. What is used again and again fits a cache.
 _KEPT_ARENA_BYTES = 8 << 20
 _REUSED_ARENA_BYTES = 1 << 20
+# A long scan runs in as many parts at once: reading, checking and first touches all go side by side.
+_PARTS_MAX = min(4, os.cpu_count() or 1)
+_PART_ROWS_MIN = 50_000
 _REUSED_ROWS = 8192
 
 
@@ -234,31 +240,89 @@ def scan_arrays(
     on_damage: Optional[OnDamage],
 ) -> EntryArrays:
     """The entries from `first` to `last` as arrays; with `columns` only those fields."""
-    scan = PageScan(first, last, False, on_damage)
     count = max(0, last - first + 1)
     if columns is not None:
+        scan = PageScan(first, last, False, on_damage)
         return _scan_columns(reader, scan, count, _kept_dtype(columns))
     rows = np.empty(count, ENTRY_DTYPE)
-    arenas: "List[NDArray[np.uint8]]" = []
-    starts: List[int] = []
-    filled = 0
-    arena_bytes = _KEPT_ARENA_BYTES if count > 1000 else 1 << 18
-    arena = np.empty(arena_bytes, np.uint8)
-    while scan.has_more:
-        got = scan.next_page(
-            reader, rows.ctypes.data + filled * ENTRY_SIZE, count - filled, arena.ctypes.data,
-            len(arena),
-        )  # fmt: skip
-        if got < 0:
-            arena = np.empty(scan.required, np.uint8)
-            continue
-        if got:
-            arenas.append(arena[: scan.result.arena_used])
-            starts.append(filled)
-            filled += got
-            if scan.has_more:
-                arena = np.empty(arena_bytes, np.uint8)
-    return EntryArrays(rows[:filled], arenas, starts)
+    # A callback comes from the caller's thread and in order, so such a scan has one part.
+    parts = 1 if on_damage is not None else min(_PARTS_MAX, count // _PART_ROWS_MIN)
+    if parts <= 1:
+        part = _Part(reader, PageScan(first, last, False, on_damage), rows, 0)
+        part.fill()
+        return EntryArrays(rows[: part.filled], part.arenas, part.starts)
+    bounds = [count * number // parts for number in range(parts + 1)]
+    filling = []
+    for start, end in zip(bounds, bounds[1:]):
+        scan = PageScan(first + start, first + end - 1, False, None)
+        filling.append(_Part(reader, scan, rows[start:end], start))
+    _fill_at_once(filling)
+    arenas = [arena for part in filling for arena in part.arenas]
+    return EntryArrays(rows, arenas, [start for part in filling for start in part.starts])
+
+
+class _Part:
+    """A part of a scan: fills its rows, `start` of which lie before it."""
+
+    def __init__(self, reader: Owner, scan: PageScan, rows: "NDArray[Any]", start: int) -> None:
+        self.reader = reader
+        self.scan = scan
+        self.rows = rows
+        self.start = start
+        self.filled = 0
+        self.arenas: "List[NDArray[np.uint8]]" = []
+        self.starts: List[int] = []
+        self.failure: Optional[BaseException] = None
+        self.is_wanted = True
+
+    def fill(self) -> None:
+        """Scans page after page, each into an arena of its own."""
+        scan, count = self.scan, len(self.rows)
+        arena_bytes = _KEPT_ARENA_BYTES if count > 1000 else 1 << 18
+        arena = np.empty(arena_bytes, np.uint8)
+        while scan.has_more and self.is_wanted:
+            got = scan.next_page(
+                self.reader,
+                self.rows.ctypes.data + self.filled * ENTRY_SIZE,
+                count - self.filled,
+                arena.ctypes.data,
+                len(arena),
+            )
+            if got < 0:
+                arena = np.empty(scan.required, np.uint8)
+                continue
+            if got:
+                self.arenas.append(arena[: scan.result.arena_used])
+                self.starts.append(self.start + self.filled)
+                self.filled += got
+                if scan.has_more:
+                    arena = np.empty(arena_bytes, np.uint8)
+
+    def fill_or_fail(self) -> None:
+        """The same on a thread of its own."""
+        try:
+            self.fill()
+        except BaseException as error:  # raised by the thread that waits
+            self.failure = error
+
+
+def _fill_at_once(parts: List[_Part]) -> None:
+    """Fills every part on a thread of its own; of several failures the first part's is raised."""
+    threads = [threading.Thread(target=part.fill_or_fail, daemon=True) for part in parts]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(SLICE_NS / 1e9)  # Ctrl-C comes between two slices
+    except BaseException:
+        for part in parts:
+            part.is_wanted = False
+        raise
+    for part in parts:
+        if part.failure is not None:
+            raise part.failure
+        assert part.filled == len(part.rows), "a sequence without holes"
 
 
 def _scan_columns(reader: Owner, scan: PageScan, count: int, dtype: "np.dtype[Any]") -> EntryArrays:

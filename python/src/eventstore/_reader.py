@@ -339,7 +339,8 @@ class Reader(Sequence[Entry]):
     ) -> "EntryArrays":
         """A scan straight into numpy: one structured array of rows, and the arenas that its
         offsets count from. With `columns` (fields of `ENTRY_DTYPE`) only those are kept, and no
-        arena. Needs numpy: `pip install eventstore[numpy]`.
+        arena. A long scan runs on several threads at once, unless `on_damage` asks for order.
+        Needs numpy: `pip install eventstore[numpy]`.
         """
         from ._arrays import scan_arrays
 
