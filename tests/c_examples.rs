@@ -102,6 +102,22 @@ fn tour_prints_the_session_that_it_captured() {
     assert!(outcome.stderr.starts_with("ES_ERR_"), "{outcome}");
 }
 
+/// The measurement of crossings scans as much both ways, and says where its run is.
+#[test]
+fn crossing_measures_both_ways() {
+    let Some(built) = built("crossing") else { return };
+    let folder = TemporaryFolder::new("crossing");
+    let mut command = built.command("", "crossing");
+    let outcome = run(command.args(["--entries", "5000", "--keep"]).arg(folder.path()));
+    let printed = outcome.expect_success();
+    assert!(
+        printed.contains("es_get_high_watermark ") && printed.contains("5001 entries "),
+        "{outcome}"
+    );
+    let (_, path) = printed.rsplit_once("run ").expect("where the run is");
+    assert!(Path::new(path.trim_end()).is_file(), "{outcome}");
+}
+
 /// The same day on both backends, from C and from C++, is told in the same words.
 #[test]
 fn session_prints_the_expected_report_on_every_backend() {
