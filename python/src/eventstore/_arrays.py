@@ -245,17 +245,18 @@ def scan_arrays(
         scan = PageScan(first, last, False, on_damage)
         return _scan_columns(reader, scan, count, _kept_dtype(columns))
     rows = np.empty(count, ENTRY_DTYPE)
+    arena_bytes = _KEPT_ARENA_BYTES if count > 1000 else 1 << 18
     # A callback comes from the caller's thread and in order, so such a scan has one part.
     parts = 1 if on_damage is not None else min(_PARTS_MAX, count // _PART_ROWS_MIN)
     if parts <= 1:
-        part = _Part(reader, PageScan(first, last, False, on_damage), rows, 0)
+        part = _Part(reader, PageScan(first, last, False, on_damage), rows, 0, arena_bytes)
         part.fill()
         return EntryArrays(rows[: part.filled], part.arenas, part.starts)
     bounds = [count * number // parts for number in range(parts + 1)]
     filling = []
     for start, end in zip(bounds, bounds[1:]):
         scan = PageScan(first + start, first + end - 1, False, None)
-        filling.append(_Part(reader, scan, rows[start:end], start))
+        filling.append(_Part(reader, scan, rows[start:end], start, arena_bytes))
     _fill_at_once(filling)
     arenas = [arena for part in filling for arena in part.arenas]
     return EntryArrays(rows, arenas, [start for part in filling for start in part.starts])
@@ -264,8 +265,11 @@ def scan_arrays(
 class _Part:
     """A part of a scan: fills its rows, `start` of which lie before it."""
 
-    def __init__(self, reader: Owner, scan: PageScan, rows: "NDArray[Any]", start: int) -> None:
+    def __init__(
+        self, reader: Owner, scan: PageScan, rows: "NDArray[Any]", start: int, arena_bytes: int
+    ) -> None:
         self.reader = reader
+        self.arena_bytes = arena_bytes
         self.scan = scan
         self.rows = rows
         self.start = start
@@ -278,7 +282,7 @@ class _Part:
     def fill(self) -> None:
         """Scans page after page, each into an arena of its own."""
         scan, count = self.scan, len(self.rows)
-        arena_bytes = _KEPT_ARENA_BYTES if count > 1000 else 1 << 18
+        arena_bytes = self.arena_bytes
         arena = np.empty(arena_bytes, np.uint8)
         while scan.has_more and self.is_wanted:
             got = scan.next_page(
