@@ -257,7 +257,8 @@ typedef struct es_close_options {
     uint32_t flags;
     uint64_t timeout_ns;
     uint64_t end_ts_init;
-    uint64_t reserved[2];
+    uint64_t end_ts_publish;
+    uint64_t reserved;
 } es_close_options;
 typedef struct es_close_result {
     uint32_t struct_size;

@@ -54,13 +54,15 @@
  *   more than the last field of version 0.1, or above 4,096 bytes, answer ES_ERR_STRUCT_SIZE.
  *   Output structs that are larger than the library's are filled with zeros behind it.
  * Texts in are a pointer and a length, UTF-8, copied; ES_NTS as the length means NUL-terminated.
- *   NULL only with length 0.
+ *   NULL only with length 0. From another language give lengths: what its binding makes of a text
+ *   with a NUL may be in the locale's encoding.
  * Memory out is the caller's: a buffer or arena, its capacity, and how much is needed. Too small
  *   (NULL with 0 included) answers ES_ERR_BUFFER_TOO_SMALL and says what suffices. Nothing needs
  *   to be freed but handles. Pointers may have any alignment.
  * Time. Timestamps and timeouts are nanoseconds, timestamps since the Unix epoch. A timeout_ns
  *   parameter reads 0 as poll; inside a struct 0 is the documented default and ES_POLL polls;
- *   ES_FOREVER waits without end in both.
+ *   ES_FOREVER waits without end in both. ES_FOREVER, ES_NONE and ES_NTS are all bits one: -1 where
+ *   a language has signed numbers alone.
  * Sequences count from 1; 0 is none.
  * Threads. [any thread]: any number of threads at once, on the same object too. [one thread at a
  *   time per object]: the caller takes turns. [blocks]: may wait for the disk or another thread.
@@ -413,7 +415,7 @@
 #define ES_SUBMIT_OPTIONS_INIT {(uint32_t)sizeof(es_submit_options), 0, 0, 0, {0}}
 #define ES_APPEND_OPTIONS_INIT {(uint32_t)sizeof(es_append_options), 0, 0, {0}}
 #define ES_APPEND_RESULT_INIT {(uint32_t)sizeof(es_append_result), 0, 0, 0, 0}
-#define ES_CLOSE_OPTIONS_INIT {(uint32_t)sizeof(es_close_options), 0, 0, 0, {0}}
+#define ES_CLOSE_OPTIONS_INIT {(uint32_t)sizeof(es_close_options), 0, 0, 0, 0, 0}
 #define ES_CLOSE_RESULT_INIT {(uint32_t)sizeof(es_close_result), 0, 0, 0, 0, {0}, 0, 0, {0}}
 #define ES_SCAN_REQUEST_INIT {(uint32_t)sizeof(es_scan_request), ES_FORWARD, 1, UINT64_MAX, 0, 0, {0}}
 #define ES_SCAN_RESULT_INIT {(uint32_t)sizeof(es_scan_result), 0, 0, 0, 0, 0}
@@ -882,7 +884,8 @@ typedef struct es_append_result {
 } es_append_result;
 
 /**
- * A name under which an entry can be found again. This struct never grows.
+ * A name under which an entry can be found again. Initialise with ES_INDEX_KEY_INIT, which is all
+ * zeros. This struct never grows.
  */
 typedef struct es_index_key {
     /**
@@ -905,8 +908,8 @@ typedef struct es_index_key {
 
 /**
  * What a producer hands in: an entry without its sequence. All pointers are needed during the
- * call only. Initialise with ES_DRAFT_INIT. It has no size of its own: calls take its size, or
- * the stride of an array, so that it can grow.
+ * call only. Initialise with ES_DRAFT_INIT, which is all zeros. It has no size of its own: calls
+ * take its size, or the stride of an array, so that it can grow.
  */
 typedef struct es_draft {
     /**
@@ -987,9 +990,14 @@ typedef struct es_close_options {
      */
     uint64_t end_ts_init;
     /**
+     * ts_publish of the RunEnded entry, in nanoseconds since the Unix epoch; 0: stamped (in a
+     * manual run: its ts_init). Given, equal entries make runs of equal digests.
+     */
+    uint64_t end_ts_publish;
+    /**
      * Zero.
      */
-    uint64_t reserved[2];
+    uint64_t reserved;
 } es_close_options;
 
 /**
@@ -2079,8 +2087,8 @@ es_status es_init_close_result(struct es_close_result *result,
 /**
  * Ends a run: from its start submits answer ES_ERR_CLOSED; what is queued is committed, then a
  * final RunEnded entry, then the run is sealed as ES_RUN_ENDED. A run that has halted is not
- * written to: the answer is ES_OK with sealed 0 and the reason, and the instance is free for a
- * new run at once. Called again, it answers the same. The handle stays valid for state, stats,
+ * written to: the answer is ES_OK with sealed 0 and the reason (in words: what es_flush then gives
+ * err), and the instance is free for a new run at once. Called again, it answers the same. The handle stays valid for state, stats,
  * es_wait_durable and es_open_reader; free it with es_free_run.
  * @param run      the run
  * @param options  NULL: the defaults, waits without end
@@ -3011,7 +3019,8 @@ ES_ASSERT_(es_close_options_struct_size, offsetof(es_close_options, struct_size)
 ES_ASSERT_(es_close_options_flags, offsetof(es_close_options, flags) == 4);
 ES_ASSERT_(es_close_options_timeout_ns, offsetof(es_close_options, timeout_ns) == 8);
 ES_ASSERT_(es_close_options_end_ts_init, offsetof(es_close_options, end_ts_init) == 16);
-ES_ASSERT_(es_close_options_reserved, offsetof(es_close_options, reserved) == 24);
+ES_ASSERT_(es_close_options_end_ts_publish, offsetof(es_close_options, end_ts_publish) == 24);
+ES_ASSERT_(es_close_options_reserved, offsetof(es_close_options, reserved) == 32);
 ES_ASSERT_(es_close_result_size, sizeof(es_close_result) == 80);
 ES_ASSERT_(es_close_result_struct_size, offsetof(es_close_result, struct_size) == 0);
 ES_ASSERT_(es_close_result_sealed, offsetof(es_close_result, sealed) == 4);

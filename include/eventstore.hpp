@@ -1234,13 +1234,14 @@ class run : public detail::owned<es_run, es_free_run> {
         return detail::answer(status, err);
     }
     /** Ends the run and seals it; look at `sealed` of the answer. `end_ts_init`: of RunEnded, 0: the
-     * largest so far. Errors: as es_close_run. [any thread] [blocks] */
-    result<es_close_result> close(timeout longest = forever, std::uint64_t end_ts_init = 0) const {
+     * largest so far; `end_ts_publish`: 0: stamped. Errors: as es_close_run. [any thread] [blocks] */
+    result<es_close_result> close(timeout longest = forever, std::uint64_t end_ts_init = 0, std::uint64_t end_ts_publish = 0) const {
         es_close_result closed = ES_CLOSE_RESULT_INIT;
         es_error err;
         es_close_options options = ES_CLOSE_OPTIONS_INIT;
         options.timeout_ns = longest.as_field();
         options.end_ts_init = end_ts_init;
+        options.end_ts_publish = end_ts_publish;
         const es_status status = es_close_run(raw(), &options, &closed, &err);
         return detail::answer(status, err, closed);
     }

@@ -31,8 +31,11 @@ pub struct es_close_options {
     /// ts_init of the RunEnded entry, in nanoseconds since the Unix epoch; 0: the largest so far,
     /// else the run's start.
     pub end_ts_init: u64,
+    /// ts_publish of the RunEnded entry, in nanoseconds since the Unix epoch; 0: stamped (in a
+    /// manual run: its ts_init). Given, equal entries make runs of equal digests.
+    pub end_ts_publish: u64,
     /// Zero.
-    pub reserved: [u64; 2],
+    pub reserved: u64,
 }
 
 /// How a run ended. Initialise with ES_CLOSE_RESULT_INIT or es_init_close_result.
@@ -95,8 +98,8 @@ pub unsafe extern "C" fn es_init_close_result(
 
 /// Ends a run: from its start submits answer ES_ERR_CLOSED; what is queued is committed, then a
 /// final RunEnded entry, then the run is sealed as ES_RUN_ENDED. A run that has halted is not
-/// written to: the answer is ES_OK with sealed 0 and the reason, and the instance is free for a
-/// new run at once. Called again, it answers the same. The handle stays valid for state, stats,
+/// written to: the answer is ES_OK with sealed 0 and the reason (in words: what es_flush then gives
+/// err), and the instance is free for a new run at once. Called again, it answers the same. The handle stays valid for state, stats,
 /// es_wait_durable and es_open_reader; free it with es_free_run.
 /// @param run      the run
 /// @param options  NULL: the defaults, waits without end
@@ -124,11 +127,12 @@ pub unsafe extern "C" fn es_close_run(
             let run = handle::run(run)?;
             let options: es_close_options = args::options("options", options)?;
             args::known_flags("options.flags", options.flags, 0)?;
-            args::reserved("options.reserved", &options.reserved)?;
+            args::reserved("options.reserved", &[options.reserved])?;
             let out = Out::sized_unless_null("out", out)?;
             let report = run.close(&CloseOptions {
                 timeout_ns: args::timeout_ns(options.timeout_ns, ES_FOREVER),
                 end_ts_init: options.end_ts_init,
+                end_ts_publish: options.end_ts_publish,
             })?;
             out.put(close_result(&report));
         }

@@ -16,7 +16,8 @@ use crate::limits::{
 };
 use crate::writer::{RawDraft, RawKey};
 
-/// A name under which an entry can be found again. This struct never grows.
+/// A name under which an entry can be found again. Initialise with ES_INDEX_KEY_INIT, which is all
+/// zeros. This struct never grows.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct es_index_key {
@@ -31,8 +32,8 @@ pub struct es_index_key {
 }
 
 /// What a producer hands in: an entry without its sequence. All pointers are needed during the
-/// call only. Initialise with ES_DRAFT_INIT. It has no size of its own: calls take its size, or
-/// the stride of an array, so that it can grow.
+/// call only. Initialise with ES_DRAFT_INIT, which is all zeros. It has no size of its own: calls
+/// take its size, or the stride of an array, so that it can grow.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct es_draft {

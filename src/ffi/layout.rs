@@ -112,7 +112,7 @@ layouts! {
         struct_size 0, reserved0 4, first_seq 8, count 16, high_watermark 24,
     }
     es_close_options, 40 bytes, least 24 {
-        struct_size 0, flags 4, timeout_ns 8, end_ts_init 16, reserved 24,
+        struct_size 0, flags 4, timeout_ns 8, end_ts_init 16, end_ts_publish 24, reserved 32,
     }
     es_close_result, 80 bytes, least 64 {
         struct_size 0, sealed 4, status 8, digest_present 12, high_watermark 16, digest 24,

@@ -6,6 +6,7 @@
 use crossbeam_queue::ArrayQueue;
 
 use super::handoff::queue::Size;
+use super::options::Settings;
 use crate::entry::{AppendEntry, Draft, EntryView};
 use crate::error::{EventStoreError, Result};
 use crate::headers::{Headers, Uuid};
@@ -53,6 +54,21 @@ pub(super) struct FillRules {
     pub(super) require_uuid_v4: bool,
     /// No clock: an absent `ts_publish` becomes `ts_init`.
     pub(super) manual: bool,
+}
+
+impl FillRules {
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self { require_uuid_v4: settings.require_uuid_v4, manual: settings.manual }
+    }
+
+    /// What an entry's `ts_publish` becomes; 0 was none given.
+    fn ts_publish(self, given: u64, ts_init: u64) -> u64 {
+        match given {
+            0 if self.manual => ts_init,
+            0 => unix_time_ns(),
+            given => given,
+        }
+    }
 }
 
 /// One draft, copied: topic, payload type, payload and encoded keys, one behind the other.
@@ -110,11 +126,7 @@ impl EntryBuffer {
             check_v4("causation_id", self.headers.causation_id)?;
         }
         self.ts_init = draft.ts_init;
-        self.ts_publish = match draft.ts_publish {
-            0 if rules.manual => draft.ts_init,
-            0 => unix_time_ns(),
-            given => given,
-        };
+        self.ts_publish = rules.ts_publish(draft.ts_publish, draft.ts_init);
         Ok(())
     }
 
@@ -168,8 +180,14 @@ impl EntryBuffer {
         index::check_encoded_keys(&self.bytes[self.keys_at()..])
     }
 
-    /// Fills in an entry of the store itself.
-    pub(super) fn lifecycle(name: &str, payload: &[u8], ts_init: u64, manual: bool) -> Box<Self> {
+    /// Fills in an entry of the store itself; its `ts_publish` is as a draft's.
+    pub(super) fn lifecycle(
+        name: &str,
+        payload: &[u8],
+        ts_init: u64,
+        ts_publish: u64,
+        rules: FillRules,
+    ) -> Box<Self> {
         let mut buffer = Box::new(Self::default());
         let topic = format!("{LIFECYCLE_TOPIC_PREFIX}{name}");
         buffer.bytes = [topic.as_bytes(), name.as_bytes(), payload].concat();
@@ -177,7 +195,7 @@ impl EntryBuffer {
         buffer.payload_type_len = name.len();
         buffer.payload_len = payload.len();
         buffer.ts_init = ts_init;
-        buffer.ts_publish = if manual { ts_init } else { unix_time_ns() };
+        buffer.ts_publish = rules.ts_publish(ts_publish, ts_init);
         buffer
     }
 

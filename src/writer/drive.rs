@@ -197,7 +197,9 @@ impl Driver {
             return Ok(Step::Idle);
         }
         let report = match end {
-            End::Seal { end_ts_init } => self.seal(last_seq, end_ts_init)?,
+            End::Seal { end_ts_init, end_ts_publish } => {
+                self.seal(last_seq, end_ts_init, end_ts_publish)?
+            }
             End::Detach => self.detach()?,
         };
         self.shared.release_instance();
@@ -214,13 +216,13 @@ impl Driver {
         (self.taker.next_seq() == closed_at - end.own_entries()).then_some((end, closed_at - 1))
     }
 
-    fn seal(&mut self, seq: u64, end_ts_init: u64) -> Result<CloseReport> {
+    fn seal(&mut self, seq: u64, end_ts_init: u64, end_ts_publish: u64) -> Result<CloseReport> {
         let ts_init = match end_ts_init {
             0 => self.ts_init_max.unwrap_or(self.start_ts_init),
             given => given,
         };
-        let manual = self.shared.fill_rules.manual;
-        let last = EntryBuffer::lifecycle("RunEnded", &[], ts_init, manual);
+        let rules = self.shared.fill_rules;
+        let last = EntryBuffer::lifecycle("RunEnded", &[], ts_init, end_ts_publish, rules);
         self.commit(seq, &[last], Size::default())?;
         let store = self.open_store();
         let sealed = store.seal(RunStatus::Ended)?;

@@ -46,10 +46,12 @@ pub struct CloseOptions {
     pub timeout_ns: u64,
     /// The `ts_init` of the `RunEnded` entry; 0 = the largest so far, else the run's start.
     pub end_ts_init: u64,
+    /// The `ts_publish` of that entry; 0 = stamped, in a manual run its `ts_init`.
+    pub end_ts_publish: u64,
 }
 
 impl Default for CloseOptions {
     fn default() -> Self {
-        Self { timeout_ns: u64::MAX, end_ts_init: 0 }
+        Self { timeout_ns: u64::MAX, end_ts_init: 0, end_ts_publish: 0 }
     }
 }

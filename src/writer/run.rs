@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::buffer::{Chain, EntryBuffer, RawDraft, RawKey, raw_draft};
+use super::buffer::{Chain, EntryBuffer, FillRules, RawDraft, RawKey, raw_draft};
 use super::drive::{Driver, Step};
 use super::handoff::claim::Refused;
 use super::handoff::queue::{Reserved, Size};
@@ -76,7 +76,8 @@ impl Run {
                 "RunStarted",
                 &payload,
                 manifest.start_ts_init,
-                settings.manual,
+                0,
+                FillRules::of(settings),
             );
             store.append_batch(&[first.to_append(1)])?;
             next_seq = 2;
@@ -341,7 +342,8 @@ impl Run {
     pub fn close(&self, options: &CloseOptions) -> Result<CloseReport> {
         let shared = &self.shared;
         shared.refuse_in_callback()?;
-        let request = End::Seal { end_ts_init: options.end_ts_init };
+        let CloseOptions { end_ts_init, end_ts_publish, .. } = *options;
+        let request = End::Seal { end_ts_init, end_ts_publish };
         shared.close.ask(&shared.queue.claim, request.own_entries(), request);
         let answered = self.wait_for(options.timeout_ns, || shared.close.answered().map(Ok));
         if let (Err(EventStoreError::Halted { .. }), Some(report)) =

@@ -27,8 +27,9 @@ use crate::platform::lock::InstanceLock;
 /// How a run is to end.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum End {
-    /// Commit a last `RunEnded` entry with this `ts_init` (0 = the largest so far) and seal.
-    Seal { end_ts_init: u64 },
+    /// Commit a last `RunEnded` entry with this `ts_init` (0 = the largest so far) and `ts_publish`
+    /// (0 = stamped), and seal.
+    Seal { end_ts_init: u64, end_ts_publish: u64 },
     /// Commit what is queued and leave the run `Running`.
     Detach,
 }
@@ -110,10 +111,7 @@ impl Shared {
             anchors: AnchorQueue::new(),
             stall: StallWatch::new(if settings.manual { u64::MAX } else { settings.halt_after_ns }),
             stats: Stats::default(),
-            fill_rules: FillRules {
-                require_uuid_v4: settings.require_uuid_v4,
-                manual: settings.manual,
-            },
+            fill_rules: FillRules::of(settings),
             group_limits: GroupLimits {
                 entries_max: settings.group_entries,
                 bytes_max: settings.group_bytes,

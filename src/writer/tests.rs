@@ -381,7 +381,7 @@ fn close_commits_the_queue_then_run_ended_and_seals() {
     for ts in [50, 20] {
         submit(&run, ts);
     }
-    let poll = CloseOptions { timeout_ns: 0, end_ts_init: 0 };
+    let poll = CloseOptions { timeout_ns: 0, ..CloseOptions::default() };
     assert!(matches!(run.close(&poll), Err(EventStoreError::Timeout)));
     assert_eq!(run.state().phase, Phase::Closing);
     assert!(matches!(run.submit(&draft(1), AT_ONCE), Err(EventStoreError::Closed)));
@@ -400,6 +400,23 @@ fn close_commits_the_queue_then_run_ended_and_seals() {
     let manifest = run.view().unwrap().manifest().unwrap();
     assert_eq!((manifest.status, manifest.end_ts_init), (RunStatus::Ended, Some(50)));
     assert_eq!(run.state().phase, Phase::Closed);
+}
+
+/// With the time of its end given, a run's digest depends on its entries alone.
+#[test]
+fn equal_entries_make_equal_digests_when_the_end_is_given() {
+    let digest = |end_ts_publish| {
+        let (run, _) = start(&settings());
+        run.submit(&Draft { ts_publish: 60, ..draft(50) }, AT_ONCE).unwrap();
+        let options = CloseOptions { end_ts_publish, ..CloseOptions::default() };
+        let digest = run.close(&options).unwrap().digest.unwrap();
+        (entries(&run).pop().unwrap().ts_publish, digest)
+    };
+    let (given, first) = digest(77);
+    assert_eq!((given, first), digest(77));
+    let (other, second) = digest(78);
+    assert!(other == 78 && second != first);
+    assert!(digest(0).0 > 78, "stamped by the clock");
 }
 
 /// An empty run ends with `RunEnded` at its start.

@@ -93,6 +93,8 @@ int main(int argc, char **argv) {
     CHECK(out.close.sealed == 0 && out.close.status == ES_RUN_RUNNING, "not sealed");
     CHECK(out.close.halt_status == ES_ERR_DISK && out.close.halt_errno == EFBIG, "and why");
     CHECK(out.close.high_watermark == durable && out.close.digest_present == 0, "what is durable");
+    REFUSED(ES_ERR_HALTED, "file", es_flush(seen.run, ES_FOREVER, &err));
+    CHECK(strstr(err.message, "halted") != NULL && err.os_errno == EFBIG, "in words, after the close too");
     es_free_run(seen.run);
 
     /* Recovered with the limit still in force. */

@@ -298,17 +298,21 @@ class Run:
 
     # Ending.
 
-    def close(self, timeout: Optional[float] = None, *, end_ts_init: int = 0) -> CloseResult:
+    def close(
+        self, timeout: Optional[float] = None, *, end_ts_init: int = 0, end_ts_publish: int = 0
+    ) -> CloseResult:
         """Commits what is queued, ends and seals the run. Called again, it answers the same.
 
         Look at `sealed`: a run that had halted is not written to and waits for `recover`. State,
-        stats and `reader` go on working.
+        stats and `reader` go on working. The times are those of the RunEnded entry; 0: the largest
+        `ts_init` so far, and the clock. With both given, equal entries make equal digests.
 
         Raises:
             WaitTimeoutError: closing goes on; call again.
         """
         options, out, err = s.EsCloseOptions(), s.EsCloseResult(), s.EsError()
         options.end_ts_init = end_ts_init
+        options.end_ts_publish = end_ts_publish
 
         def call(slice_ns: int) -> int:
             options.timeout_ns = max(slice_ns, POLL)

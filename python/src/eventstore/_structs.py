@@ -218,7 +218,8 @@ class EsCloseOptions(_Sized):
         ("flags", c_uint32),
         ("timeout_ns", c_uint64),
         ("end_ts_init", c_uint64),
-        ("reserved", c_uint64 * 2),
+        ("end_ts_publish", c_uint64),
+        ("reserved", c_uint64),
     ]
 
 
