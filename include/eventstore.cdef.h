@@ -252,13 +252,30 @@ typedef struct es_draft {
     uint8_t correlation_id[16];
     uint8_t causation_id[16];
 } es_draft;
+typedef struct es_packed_draft {
+    uint64_t ts_init;
+    uint64_t ts_publish;
+    uint64_t topic_offset;
+    uint64_t payload_type_offset;
+    uint64_t payload_offset;
+    uint64_t keys_offset;
+    uint64_t payload_len;
+    uint32_t topic_len;
+    uint32_t payload_type_len;
+    uint32_t keys_len;
+    uint32_t key_count;
+    uint32_t flags;
+    uint32_t reserved;
+    uint8_t correlation_id[16];
+    uint8_t causation_id[16];
+} es_packed_draft;
 typedef struct es_close_options {
     uint32_t struct_size;
     uint32_t flags;
     uint64_t timeout_ns;
     uint64_t end_ts_init;
     uint64_t end_ts_publish;
-    uint64_t reserved;
+    uint64_t reserved[1];
 } es_close_options;
 typedef struct es_close_result {
     uint32_t struct_size;
@@ -497,6 +514,15 @@ es_status es_flush(struct es_run *run,
 es_status es_do_work(struct es_run *run,
                      uint64_t *entries_committed,
                      struct es_error *err);
+es_status es_submit_packed(struct es_run *run,
+                           const struct es_packed_draft *drafts,
+                           size_t stride,
+                           size_t count,
+                           const void *arena,
+                           size_t arena_len,
+                           const struct es_submit_options *options,
+                           uint64_t *first_seq,
+                           struct es_error *err);
 es_status es_init_close_options(struct es_close_options *options,
                                 size_t size);
 es_status es_init_close_result(struct es_close_result *result,

@@ -411,11 +411,12 @@
     ES_STRING_INIT, ES_STRING_INIT, ES_STRING_INIT, ES_STRING_INIT, ES_STRING_INIT, ES_STRING_INIT, \
     NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, {0}}
 #define ES_DRAFT_INIT {NULL, 0, NULL, 0, NULL, 0, NULL, 0, 0, 0, 0, {0}, {0}}
+#define ES_PACKED_DRAFT_INIT {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0}, {0}}
 #define ES_INDEX_KEY_INIT {NULL, 0, 0, 0}
 #define ES_SUBMIT_OPTIONS_INIT {(uint32_t)sizeof(es_submit_options), 0, 0, 0, {0}}
 #define ES_APPEND_OPTIONS_INIT {(uint32_t)sizeof(es_append_options), 0, 0, {0}}
 #define ES_APPEND_RESULT_INIT {(uint32_t)sizeof(es_append_result), 0, 0, 0, 0}
-#define ES_CLOSE_OPTIONS_INIT {(uint32_t)sizeof(es_close_options), 0, 0, 0, 0, 0}
+#define ES_CLOSE_OPTIONS_INIT {(uint32_t)sizeof(es_close_options), 0, 0, 0, 0, {0}}
 #define ES_CLOSE_RESULT_INIT {(uint32_t)sizeof(es_close_result), 0, 0, 0, 0, {0}, 0, 0, {0}}
 #define ES_SCAN_REQUEST_INIT {(uint32_t)sizeof(es_scan_request), ES_FORWARD, 1, UINT64_MAX, 0, 0, {0}}
 #define ES_SCAN_RESULT_INIT {(uint32_t)sizeof(es_scan_result), 0, 0, 0, 0, 0}
@@ -968,6 +969,77 @@ typedef struct es_draft {
 } es_draft;
 
 /**
+ * A draft whose texts, payload and keys lie in an arena; offsets count from its start, each
+ * with its length must lie inside. Fields and order are those of es_entry behind its seq, so that
+ * an entry of a page is a draft too. Initialise with ES_PACKED_DRAFT_INIT, which is all zeros. It
+ * has no size of its own: es_submit_packed takes the stride of the array, so that it can grow.
+ */
+typedef struct es_packed_draft {
+    /**
+     * The domain clock, in nanoseconds since the Unix epoch.
+     */
+    uint64_t ts_init;
+    /**
+     * When it was published, in nanoseconds since the Unix epoch; 0: stamped at submit (in a
+     * manual run: ts_init).
+     */
+    uint64_t ts_publish;
+    /**
+     * Where the topic starts: UTF-8, 1 to 1,024 bytes, not below "run.lifecycle.".
+     */
+    uint64_t topic_offset;
+    /**
+     * Where the payload type starts: UTF-8, 1 to 1,024 bytes.
+     */
+    uint64_t payload_type_offset;
+    /**
+     * Where the payload starts: any bytes.
+     */
+    uint64_t payload_offset;
+    /**
+     * Where the keys start: per key a u16 kind (ES_INDEX_*), a u16 length (both little-endian),
+     * the bytes: UTF-8 without NUL, 1 to 512.
+     */
+    uint64_t keys_offset;
+    /**
+     * Length of the payload, in bytes, at most 64 MiB.
+     */
+    uint64_t payload_len;
+    /**
+     * Length of the topic, in bytes.
+     */
+    uint32_t topic_len;
+    /**
+     * Length of the payload type, in bytes.
+     */
+    uint32_t payload_type_len;
+    /**
+     * Length of all keys together, in bytes.
+     */
+    uint32_t keys_len;
+    /**
+     * How many keys, at most 16.
+     */
+    uint32_t key_count;
+    /**
+     * ES_DRAFT_*; ES_ENTRY_KEYS_RECORDED is allowed and says nothing.
+     */
+    uint32_t flags;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+    /**
+     * With ES_DRAFT_HAS_CORRELATION_ID: the workflow it is part of.
+     */
+    uint8_t correlation_id[16];
+    /**
+     * With ES_DRAFT_HAS_CAUSATION_ID: the message that caused it.
+     */
+    uint8_t causation_id[16];
+} es_packed_draft;
+
+/**
  * How a run is closed. Zero always means the default. Initialise with ES_CLOSE_OPTIONS_INIT or
  * es_init_close_options.
  */
@@ -997,7 +1069,7 @@ typedef struct es_close_options {
     /**
      * Zero.
      */
-    uint64_t reserved;
+    uint64_t reserved[1];
 } es_close_options;
 
 /**
@@ -2061,6 +2133,46 @@ es_status es_do_work(struct es_run *run,
                      struct es_error *err);
 
 /**
+ * Hands a batch that holds no pointers to the writer and returns its first seq at once: all or
+ * none, contiguous seqs, one commit. Bytes are copied. A page that es_scan_range filled is such a
+ * batch: pass &entries[0].ts_init as drafts, the stride of the entries, and their arena.
+ * @param run        the run
+ * @param drafts     array of drafts; needed during the call only
+ * @param stride     bytes from one draft to the next: sizeof(es_packed_draft), or that of the
+ *                   struct they lie in
+ * @param count      how many, 1 to 65,536, together at most 256 MiB and at most queue_entries
+ * @param arena      what the offsets count from; needed during the call only; NULL only with
+ *                   arena_len 0
+ * @param arena_len  its length in bytes
+ * @param options    NULL: no expected seq, do not wait
+ * @param first_seq  receives the seq of the first draft; may be NULL
+ * @param err        filled on failure, item_index telling which draft; may be NULL
+ * @return ES_OK;
+ *         ES_ERR_QUEUE_FULL: no room, not within timeout_ns either: nothing was claimed: try again;
+ *         ES_ERR_OUT_OF_ORDER: expected_seq is not the next: compare err->seq, err->next_seq;
+ *         ES_ERR_CLOSED: es_close_run has begun: open a new run;
+ *         ES_ERR_HALTED: es_get_run_state names the reason: close it, then recover it;
+ *         ES_ERR_INVALID_ARGUMENT, ES_ERR_INVALID_UTF8, ES_ERR_UNSUPPORTED_FIELD,
+ *         ES_ERR_STRUCT_SIZE, ES_ERR_NULL_POINTER, ES_ERR_BAD_HANDLE, ES_ERR_USED_AFTER_FORK:
+ *         nothing was claimed: correct what err names;
+ *         ES_ERR_BUSY: called from on_halt, or a manual run is in use: call it later;
+ *         ES_ERR_OUT_OF_MEMORY: nothing was claimed: free memory; ES_ERR_PANIC: close the run
+ *         and report it.
+ * [any thread] [never blocks] unless timeout_ns asks for it. Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_submit_packed(struct es_run *run,
+                           const struct es_packed_draft *drafts,
+                           size_t stride,
+                           size_t count,
+                           const void *arena,
+                           size_t arena_len,
+                           const struct es_submit_options *options,
+                           uint64_t *first_seq,
+                           struct es_error *err);
+
+/**
  * Fills close options with their defaults.
  * @param options  caller's memory
  * @param size     sizeof(es_close_options)
@@ -2997,6 +3109,22 @@ ES_ASSERT_(es_draft_ts_init, offsetof(es_draft, ts_init) == 64);
 ES_ASSERT_(es_draft_ts_publish, offsetof(es_draft, ts_publish) == 72);
 ES_ASSERT_(es_draft_correlation_id, offsetof(es_draft, correlation_id) == 80);
 ES_ASSERT_(es_draft_causation_id, offsetof(es_draft, causation_id) == 96);
+ES_ASSERT_(es_packed_draft_size, sizeof(es_packed_draft) == 112);
+ES_ASSERT_(es_packed_draft_ts_init, offsetof(es_packed_draft, ts_init) == 0);
+ES_ASSERT_(es_packed_draft_ts_publish, offsetof(es_packed_draft, ts_publish) == 8);
+ES_ASSERT_(es_packed_draft_topic_offset, offsetof(es_packed_draft, topic_offset) == 16);
+ES_ASSERT_(es_packed_draft_payload_type_offset, offsetof(es_packed_draft, payload_type_offset) == 24);
+ES_ASSERT_(es_packed_draft_payload_offset, offsetof(es_packed_draft, payload_offset) == 32);
+ES_ASSERT_(es_packed_draft_keys_offset, offsetof(es_packed_draft, keys_offset) == 40);
+ES_ASSERT_(es_packed_draft_payload_len, offsetof(es_packed_draft, payload_len) == 48);
+ES_ASSERT_(es_packed_draft_topic_len, offsetof(es_packed_draft, topic_len) == 56);
+ES_ASSERT_(es_packed_draft_payload_type_len, offsetof(es_packed_draft, payload_type_len) == 60);
+ES_ASSERT_(es_packed_draft_keys_len, offsetof(es_packed_draft, keys_len) == 64);
+ES_ASSERT_(es_packed_draft_key_count, offsetof(es_packed_draft, key_count) == 68);
+ES_ASSERT_(es_packed_draft_flags, offsetof(es_packed_draft, flags) == 72);
+ES_ASSERT_(es_packed_draft_reserved, offsetof(es_packed_draft, reserved) == 76);
+ES_ASSERT_(es_packed_draft_correlation_id, offsetof(es_packed_draft, correlation_id) == 80);
+ES_ASSERT_(es_packed_draft_causation_id, offsetof(es_packed_draft, causation_id) == 96);
 ES_ASSERT_(es_submit_options_size, sizeof(es_submit_options) == 40);
 ES_ASSERT_(es_submit_options_struct_size, offsetof(es_submit_options, struct_size) == 0);
 ES_ASSERT_(es_submit_options_flags, offsetof(es_submit_options, flags) == 4);

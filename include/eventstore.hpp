@@ -1193,6 +1193,19 @@ class run : public detail::owned<es_run, es_free_run> {
         const es_status status = es_submit_batch(raw(), entries.packed(), sizeof(es_draft), entries.size(), &options, &seq, &err);
         return detail::answer(status, err, seq);
     }
+    /** Hands a batch without pointers to the writer and gives its first seq at once; a page that
+     * es_scan_range filled is one. Errors: as es_submit_packed.
+     * [any thread] [never blocks] unless `wait` asks for it. */
+    result<std::uint64_t> submit_packed(const es_packed_draft *drafts, std::size_t stride, std::size_t count, bytes_view arena,
+                                        timeout wait = poll, std::uint64_t expected_seq = 0) const {
+        std::uint64_t seq = 0;
+        es_error err;
+        es_submit_options options = ES_SUBMIT_OPTIONS_INIT;
+        options.expected_seq = expected_seq;
+        options.timeout_ns = wait.as_field();
+        const es_status status = es_submit_packed(raw(), drafts, stride, count, arena.data(), arena.size(), &options, &seq, &err);
+        return detail::answer(status, err, seq);
+    }
     /** Appends a batch and returns when it is durable. Errors: as es_append_batch.
      * [any thread] [blocks] */
     result<es_append_result> append(const batch &entries, std::uint64_t expected_seq = 0) const {

@@ -17,6 +17,8 @@ use common::temporary::TemporaryFolder;
 const BACKENDS: [&[&str]; 2] = [&["redb"], &["memory"]];
 const MISUSE_CALLS: u32 = 800;
 const OPERATION_CALLS: u32 = 180;
+/// Checked calls of the packed drafts.
+const PACKED_CALLS: u32 = 200;
 
 /// Builds a program of `c_abi/` and runs it with each list of arguments and a base of its own,
 /// behind the given command if any. It must check so many calls and print nothing on stderr.
@@ -109,6 +111,19 @@ fn operations_are_answered_through_c() {
 fn operations_are_clean_under_valgrind() {
     let test = "operations_are_clean_under_valgrind";
     run_program(test, "operate", &[&[]], OPERATION_CALLS, &VALGRIND);
+}
+
+/// Drafts without pointers are stored as they lie in their arena, a page of another run included.
+#[test]
+fn packed_drafts_are_stored_as_they_lie() {
+    run_program("packed_drafts_are_stored_as_they_lie", "packed", &[&[]], PACKED_CALLS, &[]);
+}
+
+/// The same under valgrind.
+#[test]
+fn packed_drafts_are_clean_under_valgrind() {
+    let test = "packed_drafts_are_clean_under_valgrind";
+    run_program(test, "packed", &[&[]], PACKED_CALLS, &VALGRIND);
 }
 
 /// At a file size limit the run halts, tells its host once, and takes no call from there but the

@@ -102,13 +102,14 @@ must_fail() {
 }
 
 build_library address asan __asan_report_load
-for program in misuse operate halt panic; do
+for program in misuse operate halt panic packed; do
   compile_program "tests/c_abi/$program.c"
 done
 for backend in redb memory; do
   "$programs/misuse" "$backend" "$work/$backend"
 done
 "$programs/operate" "$work/operate-base"
+"$programs/packed" "$work/packed-base"
 # What a halted run had open is leaked on purpose: dropping it would write.
 ASAN_OPTIONS=detect_leaks=0 "$programs/halt" "$work/halt-base"
 run_hosts 20

@@ -111,6 +111,30 @@ def test_ctrl_c_ends_a_scan_in_parts(reader, monkeypatch):
     assert count == len(asked), "the parts go on though nobody waits for them"
 
 
+def test_pages_are_written_again(reader, open_run, backend, monkeypatch):
+    small_pages(monkeypatch)
+    arrays = reader.to_numpy()
+    copy = open_run("copy", backend=backend)
+    seqs = [seq for page in arrays.pages() for seq in copy.submit_page(*page, timeout=None)]
+    assert seqs == list(range(1, COUNT + 1))
+    rows, arena = next(arrays.pages())
+    odd = rows[rows["seq"] % 2 == 1]
+    odd["ts_publish"] = 7
+    assert copy.submit_page(odd, arena, expected_seq=COUNT + 1) == range(COUNT + 1, COUNT + 1 + len(odd))
+    assert copy.submit_page(rows[:0], arena) == range(0)
+    copy.flush()
+    with copy.reader() as copied:
+        assert [e.entry_hash for e in copied[:COUNT]] == [e.entry_hash for e in reader]
+        assert [e.keys for e in copied[:COUNT]] == [e.keys for e in reader]
+        assert [e.payload for e in copied[COUNT:]] == [e.payload for e in reader if e.seq in odd["seq"]]
+        assert {e.ts_publish for e in copied[COUNT:]} == {7}
+    with pytest.raises(eventstore.InvalidArgumentError) as caught:
+        copy.submit_page(rows, bytes(8))
+    assert caught.value.item_index == 0
+    with pytest.raises(ValueError, match="ENTRY_DTYPE"):
+        copy.submit_page(rows["seq"], arena)
+
+
 def test_ranges_and_slices(reader):
     assert [entry.seq for entry in reader.to_numpy(5, 8)] == [5, 6, 7, 8]
     assert list(reader.to_numpy(COUNT + 1)) == list(reader.to_numpy(9, 3)) == []

@@ -35,7 +35,7 @@ pub struct es_close_options {
     /// manual run: its ts_init). Given, equal entries make runs of equal digests.
     pub end_ts_publish: u64,
     /// Zero.
-    pub reserved: u64,
+    pub reserved: [u64; 1],
 }
 
 /// How a run ended. Initialise with ES_CLOSE_RESULT_INIT or es_init_close_result.
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn es_close_run(
             let run = handle::run(run)?;
             let options: es_close_options = args::options("options", options)?;
             args::known_flags("options.flags", options.flags, 0)?;
-            args::reserved("options.reserved", &[options.reserved])?;
+            args::reserved("options.reserved", &options.reserved)?;
             let out = Out::sized_unless_null("out", out)?;
             let report = run.close(&CloseOptions {
                 timeout_ns: args::timeout_ns(options.timeout_ns, ES_FOREVER),

@@ -162,7 +162,7 @@ pub(super) fn sharpen(raw: &RawDraft<'_>, error: EventStoreError) -> Refusal {
 pub(super) struct Drafts {
     first: *const u8,
     stride: usize,
-    refused: Option<Refusal>,
+    refused: Refused,
 }
 
 impl Drafts {
@@ -185,11 +185,10 @@ impl Drafts {
         count: usize,
     ) -> Result<Self, Refusal> {
         args::check_array::<es_draft>("drafts", first, stride, count, BATCH_ENTRIES_MAX)?;
-        Ok(Self { first: first.cast(), stride, refused: None })
+        Ok(Self { first: first.cast(), stride, refused: Refused::default() })
     }
 
-    /// Hands draft `index` to the store. What only the boundary can refuse is kept for
-    /// [`Drafts::explain`]; the store learns that it was refused.
+    /// Hands draft `index` to the store.
     ///
     /// # Safety
     /// `index` lies within the count that was checked, and the caller's array is as the header
@@ -200,21 +199,37 @@ impl Drafts {
         take: &mut Take<'_>,
     ) -> Result<(), EventStoreError> {
         // SAFETY: `index` is within the caller's array, whose extent `check_array` bounded.
-        let refusal = unsafe {
-            let draft = args::item(self.first.add(index * self.stride), self.stride);
-            with_draft(&draft, |raw| {
-                take(raw).map_err(|error| match sharpen(raw, error) {
-                    // Already worded; goes through as it is.
-                    Refusal::Store(error) => Refusal::Store(error),
-                    refusal => refusal.at_item(index),
-                })
-            })
-        };
-        match refusal {
+        let draft = unsafe { args::item(self.first.add(index * self.stride), self.stride) };
+        self.refused.keep(index, || {
+            // SAFETY: handed down from the caller.
+            unsafe { with_draft(&draft, |raw| take(raw).map_err(|error| sharpen(raw, error))) }
+        })
+    }
+
+    /// Why the batch failed: what the boundary kept, else the store's own error.
+    pub(super) fn explain(&mut self, error: EventStoreError) -> Refusal {
+        self.refused.explain(error)
+    }
+}
+
+/// What only the boundary can refuse about a draft of a batch, kept while the store learns no more
+/// than that it was refused.
+#[derive(Default)]
+pub(super) struct Refused(Option<Refusal>);
+
+impl Refused {
+    /// Hands over draft `index`.
+    pub(super) fn keep(
+        &mut self,
+        index: usize,
+        hand_over: impl FnOnce() -> Result<(), Refusal>,
+    ) -> Result<(), EventStoreError> {
+        match hand_over() {
             Ok(()) => Ok(()),
+            // Already worded; goes through as it is.
             Err(Refusal::Store(error)) => Err(error),
             Err(refusal) => {
-                self.refused = Some(refusal.at_item(index));
+                self.0 = Some(refusal.at_item(index));
                 Err(EventStoreError::InvalidArgument {
                     item: Some(index),
                     field: "draft",
@@ -224,8 +239,8 @@ impl Drafts {
         }
     }
 
-    /// Why the batch failed: what the boundary kept, else the store's own error.
+    /// Why the batch failed: what was kept, else the store's own error.
     pub(super) fn explain(&mut self, error: EventStoreError) -> Refusal {
-        self.refused.take().unwrap_or(Refusal::Store(error))
+        self.0.take().unwrap_or(Refusal::Store(error))
     }
 }

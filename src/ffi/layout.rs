@@ -12,6 +12,7 @@ use super::index::{es_index_request, es_index_result, es_index_row};
 use super::manifest::{es_manifest, es_string, es_string_pair};
 use super::open::{es_open_options, es_reader_options};
 use super::operate::es_operation_options;
+use super::packed::es_packed_draft;
 use super::read::{es_entry, es_scan_request, es_scan_result};
 use super::report::{es_finding, es_page_result, es_report_summary, es_run_row};
 use super::state::{es_run_state, es_run_stats};
@@ -103,6 +104,11 @@ layouts! {
         topic 0, topic_len 8, payload_type 16, payload_type_len 24, payload 32, payload_len 40,
         keys 48, key_count 56, flags 60, ts_init 64, ts_publish 72, correlation_id 80,
         causation_id 96,
+    }
+    es_packed_draft, 112 bytes, least 96 {
+        ts_init 0, ts_publish 8, topic_offset 16, payload_type_offset 24, payload_offset 32,
+        keys_offset 40, payload_len 48, topic_len 56, payload_type_len 60, keys_len 64,
+        key_count 68, flags 72, reserved 76, correlation_id 80, causation_id 96,
     }
     es_submit_options, 40 bytes, least 24 {
         struct_size 0, flags 4, expected_seq 8, timeout_ns 16, reserved 24,

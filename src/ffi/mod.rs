@@ -24,6 +24,7 @@ pub mod index;
 pub mod manifest;
 pub mod open;
 pub mod operate;
+pub mod packed;
 pub mod read;
 pub mod report;
 pub mod state;

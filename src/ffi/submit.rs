@@ -355,7 +355,9 @@ pub unsafe extern "C" fn es_do_work(
 
 /// # Safety
 /// `options` is NULL or the caller's submit options.
-unsafe fn submit_options(options: *const es_submit_options) -> Result<SubmitOptions, Refusal> {
+pub(super) unsafe fn submit_options(
+    options: *const es_submit_options,
+) -> Result<SubmitOptions, Refusal> {
     // SAFETY: handed down from the caller.
     let options: es_submit_options = unsafe { args::options("options", options) }?;
     args::known_flags("options.flags", options.flags, 0)?;

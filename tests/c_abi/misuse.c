@@ -552,6 +552,73 @@ static void draft_shapes(void) {
     CHECK(out.append.count == 0 && out.append.high_watermark == 2, "an empty batch does nothing");
 }
 
+/* One packed draft, second of two. */
+#define PACKED(wanted, word, change)                                                               \
+    do {                                                                                           \
+        es_packed_draft pair_[2];                                                                  \
+        pair_[0] = good;                                                                           \
+        pair_[1] = good;                                                                           \
+        pair_[1].change;                                                                           \
+        REFUSED_ITEM(wanted, word, 1,                                                              \
+                     es_submit_packed(run, pair_, sizeof pair_[0], 2, arena, sizeof arena, NULL,   \
+                                      &out.seq, &err));                                            \
+    } while (0)
+
+static void packed_drafts(void) {
+    static const char arena[] = "topic\xff\0\0\3\0abc\1\0\2\0de";
+    es_submit_options submit = ES_SUBMIT_OPTIONS_INIT;
+    es_packed_draft good = ES_PACKED_DRAFT_INIT;
+    size_t size;
+    good.topic_len = 5;
+    good.payload_type_len = 4;
+    good.payload_len = 5;
+    good.keys_offset = 6;
+    good.keys_len = 13;
+    good.key_count = 2;
+    PACKED(ES_ERR_INVALID_ARGUMENT, "topic", topic_len = 0);
+    PACKED(ES_ERR_INVALID_ARGUMENT, "topic", topic_len = sizeof arena + 1);
+    PACKED(ES_ERR_INVALID_ARGUMENT, "topic", topic_offset = UINT64_MAX);
+    PACKED(ES_ERR_INVALID_ARGUMENT, "topic", topic_offset = UINT64_MAX - 4);
+    PACKED(ES_ERR_INVALID_UTF8, "topic", topic_len = 6);
+    PACKED(ES_ERR_INVALID_ARGUMENT, "payload_type", payload_type_len = UINT32_MAX);
+    PACKED(ES_ERR_INVALID_ARGUMENT, "payload_type", payload_type_len = 0);
+    PACKED(ES_ERR_INVALID_UTF8, "payload_type", payload_type_offset = 3);
+    PACKED(ES_ERR_INVALID_ARGUMENT, "payload", payload_offset = sizeof arena - 4);
+    PACKED(ES_ERR_INVALID_ARGUMENT, "payload", payload_len = UINT64_MAX);
+    PACKED(ES_ERR_INVALID_ARGUMENT, "keys", keys_offset = sizeof arena - 12);
+    PACKED(ES_ERR_INVALID_ARGUMENT, "index keys", keys_len = 12);
+    PACKED(ES_ERR_INVALID_ARGUMENT, "index keys", keys_len = 14);
+    PACKED(ES_ERR_INVALID_ARGUMENT, "index keys", keys_len = 9);
+    PACKED(ES_ERR_INVALID_ARGUMENT, "index keys", key_count = 1);
+    PACKED(ES_ERR_INVALID_ARGUMENT, "index keys", key_count = 0);
+    PACKED(ES_ERR_INVALID_ARGUMENT, "index keys", key_count = 17);
+    PACKED(ES_ERR_INVALID_ARGUMENT, "index keys", key_count = UINT32_MAX);
+    PACKED(ES_ERR_INVALID_ARGUMENT, "index key", keys_offset = 5);
+    PACKED(ES_ERR_UNSUPPORTED_FIELD, "draft.flags", flags = 8);
+    PACKED(ES_ERR_UNSUPPORTED_FIELD, "draft.reserved", reserved = 1);
+
+    REFUSED(ES_ERR_NULL_POINTER, "drafts",
+            es_submit_packed(run, NULL, sizeof good, 1, arena, sizeof arena, NULL, &out.seq, &err));
+    REFUSED(ES_ERR_NULL_POINTER, "arena",
+            es_submit_packed(run, &good, sizeof good, 1, NULL, 1, NULL, &out.seq, &err));
+    REFUSED(ES_ERR_INVALID_ARGUMENT, "arena",
+            es_submit_packed(run, &good, sizeof good, 1, arena, SIZE_MAX, NULL, &out.seq, &err));
+    REFUSED_ITEM(ES_ERR_INVALID_ARGUMENT, "keys", 0,
+                 es_submit_packed(run, &good, sizeof good, 1, NULL, 0, NULL, &out.seq, &err));
+    for (size = 0; size < offsetof(es_packed_draft, causation_id); size += 37)
+        REFUSED(ES_ERR_STRUCT_SIZE, "stride",
+                es_submit_packed(run, &good, size, 1, arena, sizeof arena, NULL, &out.seq, &err));
+    REFUSED(ES_ERR_INVALID_ARGUMENT, "count",
+            es_submit_packed(run, &good, sizeof good, 0, arena, sizeof arena, NULL, &out.seq, &err));
+    REFUSED(ES_ERR_INVALID_ARGUMENT, "count",
+            es_submit_packed(run, &good, sizeof good, 65537, arena, sizeof arena, NULL, &out.seq, &err));
+    REFUSED(ES_ERR_INVALID_ARGUMENT, "stride",
+            es_submit_packed(run, &good, SIZE_MAX, 65536, arena, sizeof arena, NULL, &out.seq, &err));
+    BAD_SIZES(es_submit_options, submit, struct_size, "options",
+              es_submit_packed(run, &good, sizeof good, 1, arena, sizeof arena, &submit, &out.seq, &err));
+    BAD_RUNS(es_submit_packed(h, &good, sizeof good, 1, arena, sizeof arena, NULL, &out.seq, &err));
+}
+
 static void write_options(void) {
     es_draft draft = good_draft();
     es_submit_options submit = ES_SUBMIT_OPTIONS_INIT;
@@ -946,6 +1013,7 @@ int main(int argc, char **argv) {
     draft_texts();
     draft_fields();
     draft_shapes();
+    packed_drafts();
     write_options();
     waiting_and_anchors();
     run_getters();

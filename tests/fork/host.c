@@ -100,6 +100,7 @@ static void call_everything(const char *base) {
     es_finding finding;
     es_manifest manifest = ES_MANIFEST_INIT;
     es_restore_plan restore;
+    es_packed_draft packed = ES_PACKED_DRAFT_INIT;
     es_scan_request request = ES_SCAN_REQUEST_INIT;
     es_scan_result scanned = ES_SCAN_RESULT_INIT;
     es_index_request keys;
@@ -110,6 +111,7 @@ static void call_everything(const char *base) {
 #define CALL(name, ...) printf("call " #name " %s\n", es_status_name(name(__VA_ARGS__, NULL)))
     CALL(es_submit, run, &draft, sizeof draft, NULL, &seq);
     CALL(es_submit_batch, run, &draft, sizeof draft, 1, NULL, &seq);
+    CALL(es_submit_packed, run, &packed, sizeof packed, 1, "t", 1, NULL, &seq);
     CALL(es_append_batch, run, &draft, sizeof draft, 1, NULL, NULL);
     CALL(es_wait_durable, run, 1, 0);
     CALL(es_flush, run, ES_FOREVER);

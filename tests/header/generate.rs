@@ -8,9 +8,9 @@ use eventstore::ffi::layout::STRUCTS;
 use eventstore::ffi::status::STATUSES;
 
 /// The order of nouns in the header: types and calls stand together in the order of use.
-pub(crate) const SOURCES: [&str; 16] = [
-    "status", "error", "identity", "handle", "manifest", "open", "draft", "submit", "close",
-    "state", "read", "index", "anchor", "summary", "report", "operate",
+pub(crate) const SOURCES: [&str; 17] = [
+    "status", "error", "identity", "handle", "manifest", "open", "draft", "submit", "packed",
+    "close", "state", "read", "index", "anchor", "summary", "report", "operate",
 ];
 
 pub(crate) fn root() -> PathBuf {

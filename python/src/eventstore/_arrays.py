@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ._abi import Owner
 from ._model import Entry
@@ -230,6 +230,31 @@ def _kept_dtype(columns: Sequence[str]) -> "np.dtype[Any]":
         raise ValueError(f"no such column: {', '.join(unknown)}; there are {', '.join(fields)}")
     kinds: Dict[str, Any] = {name: fields[name][0] for name in columns}
     return np.dtype(list(kinds.items()))
+
+
+class PackedPage(NamedTuple):
+    """Rows and arena as es_submit_packed takes them; `kept` holds the memory."""
+
+    address: int
+    stride: int
+    count: int
+    arena_address: int
+    arena_bytes: int
+    kept: Tuple[Any, Any]
+
+
+def packed_page(rows: "NDArray[Any]", arena: Any) -> PackedPage:
+    """Rows of `ENTRY_DTYPE` and their arena, as drafts."""
+    rows = np.asarray(rows)
+    if rows.dtype != ENTRY_DTYPE or rows.ndim != 1:
+        raise ValueError("rows must be one row an entry, of ENTRY_DTYPE")
+    rows = np.ascontiguousarray(rows)
+    texts = np.frombuffer(arena, np.uint8)
+    # Behind its seq an entry is laid out as a draft.
+    address = rows.ctypes.data + ENTRY_DTYPE.fields["ts_init"][1]  # type: ignore[index]
+    return PackedPage(
+        address, rows.strides[0], len(rows), texts.ctypes.data, texts.nbytes, (rows, texts)
+    )
 
 
 def scan_arrays(

@@ -11,7 +11,7 @@ import time
 import warnings
 from ctypes import byref, c_int32, c_uint64, sizeof
 from types import TracebackType
-from typing import Iterable, Optional, Sequence, Tuple, Type, TypeVar
+from typing import Any, Iterable, Optional, Sequence, Tuple, Type, TypeVar
 from uuid import UUID
 
 from . import _structs as s
@@ -202,6 +202,41 @@ class Run:
         if status:
             raise self._error(status, err)
         return range(first.value, first.value + batch.count)
+
+    def submit_page(
+        self, rows: Any, arena: Any, *, expected_seq: int = 0, timeout: Optional[float] = 0
+    ) -> range:
+        """Hands entries to the writer as numpy has them: all or none, one commit.
+
+        Args:
+            rows: of `ENTRY_DTYPE`, as `EntryArrays.pages()` gives them, whole, a part (`rows[mask]`)
+                or changed; their seq and entry_hash say nothing. At most 65,536.
+            arena: the bytes that their offsets count from; entries are copied out of it.
+            expected_seq, timeout: as for `submit`.
+
+        Raises:
+            InvalidArgumentError: `item_index` tells which row; one below "run.lifecycle.", too.
+            QueueFullError, OutOfOrderError, ClosedError, HaltedError: as for `submit`.
+        """
+        from ._arrays import packed_page
+
+        page = packed_page(rows, arena)
+        if not page.count:
+            return range(0)
+        options = s.EsSubmitOptions(expected_seq=expected_seq)
+        first, err = c_uint64(), s.EsError()
+
+        def call(slice_ns: int) -> int:
+            options.timeout_ns = max(slice_ns, POLL)
+            return lib.es_submit_packed(  # type: ignore[no-any-return]
+                self._handle, page.address, page.stride, page.count, page.arena_address,
+                page.arena_bytes, byref(options), byref(first), byref(err),
+            )  # fmt: skip
+
+        status = in_slices(call, timeout)
+        if status:
+            raise self._error(status, err)
+        return range(first.value, first.value + page.count)
 
     def append(
         self,

@@ -210,6 +210,28 @@ class EsDraft(Structure):
     ]
 
 
+class EsPackedDraft(Structure):
+    """es_packed_draft."""
+
+    _fields_ = [
+        ("ts_init", c_uint64),
+        ("ts_publish", c_uint64),
+        ("topic_offset", c_uint64),
+        ("payload_type_offset", c_uint64),
+        ("payload_offset", c_uint64),
+        ("keys_offset", c_uint64),
+        ("payload_len", c_uint64),
+        ("topic_len", c_uint32),
+        ("payload_type_len", c_uint32),
+        ("keys_len", c_uint32),
+        ("key_count", c_uint32),
+        ("flags", c_uint32),
+        ("reserved", c_uint32),
+        ("correlation_id", c_uint8 * 16),
+        ("causation_id", c_uint8 * 16),
+    ]
+
+
 class EsCloseOptions(_Sized):
     """es_close_options."""
 
@@ -219,7 +241,7 @@ class EsCloseOptions(_Sized):
         ("timeout_ns", c_uint64),
         ("end_ts_init", c_uint64),
         ("end_ts_publish", c_uint64),
-        ("reserved", c_uint64),
+        ("reserved", c_uint64 * 1),
     ]
 
 
