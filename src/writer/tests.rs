@@ -408,15 +408,10 @@ fn equal_entries_make_equal_digests_when_the_end_is_given() {
     let digest = |end_ts_publish| {
         let (run, _) = start(&settings());
         run.submit(&Draft { ts_publish: 60, ..draft(50) }, AT_ONCE).unwrap();
-        let options = CloseOptions { end_ts_publish, ..CloseOptions::default() };
-        let digest = run.close(&options).unwrap().digest.unwrap();
-        (entries(&run).pop().unwrap().ts_publish, digest)
+        run.close(&CloseOptions { end_ts_publish, ..CloseOptions::default() }).unwrap().digest
     };
-    let (given, first) = digest(77);
-    assert_eq!((given, first), digest(77));
-    let (other, second) = digest(78);
-    assert!(other == 78 && second != first);
-    assert!(digest(0).0 > 78, "stamped by the clock");
+    assert!(digest(77).is_some() && digest(77) == digest(77));
+    assert!(digest(77) != digest(78) && digest(0) != digest(0), "0: stamped by the clock");
 }
 
 /// An empty run ends with `RunEnded` at its start.
