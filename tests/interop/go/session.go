@@ -2,8 +2,8 @@
 //
 //	session BASE
 //
-// cgo lets no Go pointer lie inside memory that C reads, so whatever a draft points to is put into
-// one block of C memory, which is used again for each call.
+// cgo lets no Go pointer lie inside memory that C reads. Packed drafts hold none, so they and their
+// arena are Go's own slices; only the two texts of the manifest are put into C memory.
 package main
 
 /*
@@ -39,27 +39,29 @@ func must(status C.es_status, err *C.es_error) {
 	}
 }
 
-// scratch is memory of C's that the drafts of one call point into.
-type scratch struct {
-	block unsafe.Pointer
-	used  uintptr
+// packer collects drafts and the arena that their offsets count from.
+type packer struct {
+	drafts []C.es_packed_draft
+	arena  []byte
 }
 
-func newScratch() *scratch { return &scratch{block: C.malloc(arenaBytes)} }
-
-func (s *scratch) put(bytes []byte) unsafe.Pointer {
-	s.used = (s.used + 7) &^ 7
-	if s.used+uintptr(len(bytes)) > arenaBytes {
-		panic("the drafts of one call are larger than the scratch memory")
-	}
-	at := unsafe.Add(s.block, s.used)
-	copy(unsafe.Slice((*byte)(at), len(bytes)), bytes)
-	s.used += uintptr(len(bytes))
-	return at
+func (p *packer) put(bytes []byte) C.uint64_t {
+	offset := len(p.arena)
+	p.arena = append(p.arena, bytes...)
+	return C.uint64_t(offset)
 }
 
-func (s *scratch) text(text string) (*C.char, C.size_t) {
-	return (*C.char)(s.put([]byte(text))), C.size_t(len(text))
+// submit hands all drafts over in one call.
+func (p *packer) submit(run *C.es_run, options *C.es_submit_options, seq *C.uint64_t,
+	e *C.es_error) C.es_status {
+	return C.es_submit_packed(run, &p.drafts[0], C.sizeof_es_packed_draft,
+		C.size_t(len(p.drafts)), unsafe.Pointer(&p.arena[0]), C.size_t(len(p.arena)), options, seq, e)
+}
+
+// text gives what a call takes of a text, for the time of the call.
+func text(text string) (*C.char, C.size_t) {
+	bytes := []byte(text)
+	return (*C.char)(unsafe.Pointer(&bytes[0])), C.size_t(len(bytes))
 }
 
 func id(kind byte, number uint64) (bytes [16]C.uint8_t) {
@@ -70,90 +72,84 @@ func id(kind byte, number uint64) (bytes [16]C.uint8_t) {
 	return bytes
 }
 
-// makeDrafts gives the two drafts of an order: that the venue accepted it, that it was filled.
-func makeDrafts(s *scratch, number uint64) [2]C.es_draft {
+// add packs the two drafts of an order: that the venue accepted it, that it was filled.
+func (p *packer) add(number uint64) {
 	price, quantity := 10000+number*37%101, 1+number%7
-	clientID := fmt.Sprintf("ZÜRICH-%04d", number)
+	clientID, venueID := fmt.Sprintf("ZÜRICH-%04d", number), fmt.Sprintf("V-%04d", number)
 	accepted := fmt.Sprintf(`{"order":"%s","price":%d,"quantity":%d}`, clientID, price, quantity)
 	filled := make([]byte, 24)
 	binary.LittleEndian.PutUint64(filled, number)
 	binary.LittleEndian.PutUint64(filled[8:], price)
 	binary.LittleEndian.PutUint64(filled[16:], quantity)
 
-	var keys [2]C.es_index_key
-	keys[0].kind = C.ES_INDEX_CLIENT_ORDER_ID
-	keys[0].key, keys[0].key_len = s.text(clientID)
-	keys[1].kind = C.ES_INDEX_VENUE_ORDER_ID
-	keys[1].key, keys[1].key_len = s.text(fmt.Sprintf("V-%04d", number))
-	keyBytes := unsafe.Slice((*byte)(unsafe.Pointer(&keys)), unsafe.Sizeof(keys))
-	storedKeys := (*C.es_index_key)(s.put(keyBytes))
-
-	var drafts [2]C.es_draft
-	drafts[0].topic, drafts[0].topic_len = s.text("orders.SIM.ALFA")
-	drafts[0].payload_type, drafts[0].payload_type_len = s.text("OrderAccepted")
-	drafts[0].payload, drafts[0].payload_len = s.put([]byte(accepted)), C.size_t(len(accepted))
-	drafts[1].topic, drafts[1].topic_len = s.text("fills.SIM.ALFA")
-	drafts[1].payload_type, drafts[1].payload_type_len = s.text("OrderFilled")
-	drafts[1].payload, drafts[1].payload_len = s.put(filled), C.size_t(len(filled))
-	drafts[1].flags = C.ES_DRAFT_HAS_CAUSATION_ID
-	drafts[1].causation_id = id(2, number)
-	for i := range drafts {
-		drafts[i].keys, drafts[i].key_count = storedKeys, 2
-		drafts[i].flags |= C.ES_DRAFT_HAS_CORRELATION_ID
-		drafts[i].correlation_id = id(1, number)
-		drafts[i].ts_init = C.uint64_t(startNs + (2*number-1+uint64(i))*1000)
-		drafts[i].ts_publish = drafts[i].ts_init + 250
+	var keys []byte
+	for kind, key := range []string{clientID, venueID} { // CLIENT_ORDER_ID, VENUE_ORDER_ID
+		keys = append(keys, byte(kind), 0, byte(len(key)), 0)
+		keys = append(keys, key...)
 	}
-	return drafts
+	keysOffset := p.put(keys)
+	parts := []struct {
+		topic, payloadType string
+		payload            []byte
+	}{{"orders.SIM.ALFA", "OrderAccepted", []byte(accepted)}, {"fills.SIM.ALFA", "OrderFilled", filled}}
+	for i, part := range parts {
+		var draft C.es_packed_draft
+		draft.topic_offset, draft.topic_len = p.put([]byte(part.topic)), C.uint32_t(len(part.topic))
+		draft.payload_type_offset = p.put([]byte(part.payloadType))
+		draft.payload_type_len = C.uint32_t(len(part.payloadType))
+		draft.payload_offset, draft.payload_len = p.put(part.payload), C.uint64_t(len(part.payload))
+		draft.keys_offset, draft.keys_len, draft.key_count = keysOffset, C.uint32_t(len(keys)), 2
+		draft.flags = C.ES_DRAFT_HAS_CORRELATION_ID
+		draft.correlation_id = id(1, number)
+		if i == 1 {
+			draft.flags |= C.ES_DRAFT_HAS_CAUSATION_ID
+			draft.causation_id = id(2, number)
+		}
+		draft.ts_init = C.uint64_t(startNs + (2*number-1+uint64(i))*1000)
+		draft.ts_publish = draft.ts_init + 250
+		p.drafts = append(p.drafts, draft)
+	}
 }
 
 // capture writes the session and gives the line about the call that was refused.
 func capture(run *C.es_run) string {
-	s := newScratch()
-	defer C.free(s.block)
 	var e C.es_error
 	var seq C.uint64_t
 	for number := uint64(1); number <= orders-batchOrders; number++ {
-		s.used = 0
-		drafts := makeDrafts(s, number)
-		for i := range drafts {
-			must(C.es_submit(run, &drafts[i], C.sizeof_es_draft, nil, &seq, &e), &e)
-		}
+		var order packer
+		order.add(number)
+		must(order.submit(run, nil, &seq, &e), &e)
 	}
-	must(C.es_wait_durable(run, seq, patienceNs, &e), &e)
+	must(C.es_flush(run, patienceNs, &e), &e)
 
 	var expecting C.es_submit_options
 	must(C.es_init_submit_options(&expecting, C.sizeof_es_submit_options), &e)
 	expecting.expected_seq = 7
-	drafts := makeDrafts(s, 1)
-	status := C.es_submit(run, &drafts[0], C.sizeof_es_draft, &expecting, nil, &e)
+	var late packer
+	late.add(1)
+	status := late.submit(run, &expecting, nil, &e)
 	refused := fmt.Sprintf("refused %s next %d: %s", C.GoString(C.es_status_name(status)), e.next_seq,
 		C.GoString(&e.message[0]))
 
-	s.used = 0
-	var batch []C.es_draft
+	var batch packer
 	for number := uint64(orders - batchOrders + 1); number <= orders; number++ {
-		drafts := makeDrafts(s, number)
-		batch = append(batch, drafts[:]...)
+		batch.add(number)
 	}
-	var options C.es_append_options
-	var appended C.es_append_result
-	must(C.es_init_append_options(&options, C.sizeof_es_append_options), &e)
-	must(C.es_init_append_result(&appended, C.sizeof_es_append_result), &e)
-	options.expected_seq = seq + 1
-	must(C.es_append_batch(run, &batch[0], C.sizeof_es_draft, C.size_t(len(batch)), &options,
-		&appended, &e), &e)
-	blob, blobLen := s.text("snapshots/300.bin")
-	digest, digestLen := s.text("none:300")
-	must(C.es_record_anchor(run, appended.high_watermark, blob, blobLen, digest, digestLen,
-		patienceNs, &e), &e)
+	expecting.expected_seq = seq + 2
+	must(batch.submit(run, &expecting, &seq, &e), &e)
+	last := seq + C.uint64_t(len(batch.drafts)) - 1
+	must(C.es_wait_durable(run, last, patienceNs, &e), &e)
+	blob, blobLen := text("snapshots/300.bin")
+	digest, digestLen := text("none:300")
+	must(C.es_record_anchor(run, last, blob, blobLen, digest, digestLen, patienceNs, &e), &e)
 	return refused
 }
 
 // write captures into a new run below base, seals it, and gives its path.
 func write(base string) (path, refused string) {
-	s := newScratch()
-	defer C.free(s.block)
+	instance, name := C.CString("INTEROP"), C.CString("session")
+	defer C.free(unsafe.Pointer(instance))
+	defer C.free(unsafe.Pointer(name))
 	var e C.es_error
 	var manifest C.es_manifest
 	var options C.es_open_options
@@ -161,12 +157,12 @@ func write(base string) (path, refused string) {
 	must(C.es_init_manifest(&manifest, C.sizeof_es_manifest), &e)
 	must(C.es_init_open_options(&options, C.sizeof_es_open_options), &e)
 	must(C.es_init_close_result(&closed, C.sizeof_es_close_result), &e)
-	manifest.instance_id.data, manifest.instance_id.len = s.text("INTEROP")
-	manifest.run_id.data, manifest.run_id.len = s.text("session")
+	manifest.instance_id.data, manifest.instance_id.len = instance, C.ES_NTS
+	manifest.run_id.data, manifest.run_id.len = name, C.ES_NTS
 	manifest.start_ts_init = startNs
 	options.halt_after_ns = patienceNs
 	var run *C.es_run
-	baseText, baseLen := s.text(base)
+	baseText, baseLen := text(base)
 	must(C.es_open_run(baseText, baseLen, &manifest, &options, &run, &e), &e)
 	defer C.es_free_run(run)
 	refused = capture(run)
@@ -225,25 +221,25 @@ func main() {
 		os.Exit(2)
 	}
 	path, refused := write(os.Args[1])
-	s := newScratch()
-	defer C.free(s.block)
 	var e C.es_error
 	var reader *C.es_reader
-	pathText, pathLen := s.text(path)
+	pathText, pathLen := text(path)
 	must(C.es_open_sealed_run(pathText, pathLen, nil, &reader, &e), &e)
 	defer C.es_free_reader(reader)
 	printEntries(reader)
 
 	var client, venue C.uint64_t
-	key, keyLen := s.text("ZÜRICH-0077")
+	key, keyLen := text("ZÜRICH-0077")
 	must(C.es_lookup(reader, C.ES_INDEX_CLIENT_ORDER_ID, key, keyLen, &client, &e), &e)
-	key, keyLen = s.text("V-0150")
+	key, keyLen = text("V-0150")
 	must(C.es_lookup(reader, C.ES_INDEX_VENUE_ORDER_ID, key, keyLen, &venue, &e), &e)
 	fmt.Printf("lookup ZÜRICH-0077 %d V-0150 %d\n", client, venue)
 
 	var anchor C.es_anchor
 	var needed C.size_t
-	must(C.es_get_anchor(reader, &anchor, C.sizeof_es_anchor, s.block, arenaBytes, &needed, &e), &e)
+	texts := C.malloc(256) // the anchor's texts will point into it
+	defer C.free(texts)
+	must(C.es_get_anchor(reader, &anchor, C.sizeof_es_anchor, texts, 256, &needed, &e), &e)
 	fmt.Printf("anchor %d %s\n", anchor.high_watermark, C.GoString(anchor.blob_ref.data))
 	fmt.Println(refused)
 }
