@@ -30,17 +30,6 @@ unsafe struct SubmitOptions {
     public fixed ulong reserved[2];
 }
 
-unsafe struct AppendOptions {
-    public uint structSize, flags;
-    public ulong expectedSeq;
-    public fixed ulong reserved[3];
-}
-
-struct AppendResult {
-    public uint structSize, reserved0;
-    public ulong firstSeq, count, highWatermark;
-}
-
 unsafe struct CloseResult {
     public uint structSize, isSealed, status, digestPresent;
     public ulong highWatermark;
@@ -49,14 +38,10 @@ unsafe struct CloseResult {
     public fixed ulong reserved[2];
 }
 
-unsafe struct IndexKey { public byte* key; public UIntPtr keyLen; public uint kind, reserved; }
-
-unsafe struct Draft {
-    public byte* topic; public UIntPtr topicLen;
-    public byte* payloadType; public UIntPtr payloadTypeLen;
-    public byte* payload; public UIntPtr payloadLen;
-    public IndexKey* keys; public uint keyCount, flags;
+unsafe struct PackedDraft {
     public ulong tsInit, tsPublish;
+    public ulong topicOffset, payloadTypeOffset, payloadOffset, keysOffset, payloadLen;
+    public uint topicLen, payloadTypeLen, keysLen, keyCount, flags, reserved;
     public fixed byte correlationId[16];
     public fixed byte causationId[16];
 }
@@ -100,18 +85,16 @@ static unsafe class EventStore {
     [DllImport(Library)] public static extern int es_init_manifest(Manifest* value, UIntPtr size);
     [DllImport(Library)] public static extern int es_init_open_options(OpenOptions* value, UIntPtr size);
     [DllImport(Library)] public static extern int es_init_submit_options(SubmitOptions* value, UIntPtr size);
-    [DllImport(Library)] public static extern int es_init_append_options(AppendOptions* value, UIntPtr size);
-    [DllImport(Library)] public static extern int es_init_append_result(AppendResult* value, UIntPtr size);
     [DllImport(Library)] public static extern int es_init_close_result(CloseResult* value, UIntPtr size);
     [DllImport(Library)] public static extern int es_init_scan_request(ScanRequest* value, UIntPtr size);
     [DllImport(Library)] public static extern int es_init_scan_result(ScanResult* value, UIntPtr size);
 
     [DllImport(Library)] public static extern int es_open_run(byte[] path, UIntPtr length,
         Manifest* manifest, OpenOptions* options, out IntPtr run, Failure* err);
-    [DllImport(Library)] public static extern int es_submit(IntPtr run, Draft* draft, UIntPtr size,
-        SubmitOptions* options, out ulong seq, Failure* err);
-    [DllImport(Library)] public static extern int es_append_batch(IntPtr run, Draft* drafts,
-        UIntPtr stride, UIntPtr count, AppendOptions* options, AppendResult* result, Failure* err);
+    [DllImport(Library)] public static extern int es_submit_packed(IntPtr run, PackedDraft[] drafts,
+        UIntPtr stride, UIntPtr count, byte[] arena, UIntPtr arenaLength, SubmitOptions* options,
+        out ulong firstSeq, Failure* err);
+    [DllImport(Library)] public static extern int es_flush(IntPtr run, ulong timeoutNs, Failure* err);
     [DllImport(Library)] public static extern int es_wait_durable(IntPtr run, ulong seq,
         ulong timeoutNs, Failure* err);
     [DllImport(Library)] public static extern int es_record_anchor(IntPtr run, ulong seq,

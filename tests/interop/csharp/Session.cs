@@ -2,8 +2,9 @@
 //
 //     mono Session.exe BASE          with libeventstore.so where the loader finds it
 //
-// What a draft points to lies in memory outside the heap, which the collector does not move.
+// Packed drafts hold no pointers: they and their arena are C#'s own, held still during the call.
 using System;
+using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
 using System.Runtime.InteropServices;
@@ -31,22 +32,23 @@ static unsafe class Session {
             throw new IOException(TextAt(es_status_name(status)) + ": " + TextAt(message));
     }
 
-    /// Memory of C's that the drafts of one call point into.
-    sealed class Scratch : IDisposable {
-        readonly byte* block = (byte*)Marshal.AllocHGlobal((int)ArenaBytes);
-        public uint used;
+    /// Drafts, and the arena that their offsets count from.
+    sealed class Packer {
+        public readonly List<PackedDraft> drafts = new List<PackedDraft>();
+        readonly MemoryStream arena = new MemoryStream();
 
-        public byte* Put(byte[] bytes, out UIntPtr length) {
-            used = (used + 7) & ~7u;
-            if (used + bytes.Length > ArenaBytes) throw new OutOfMemoryException("scratch is full");
-            byte* at = block + used;
-            Marshal.Copy(bytes, 0, (IntPtr)at, bytes.Length);
-            used += (uint)bytes.Length;
-            length = Size(bytes.Length);
-            return at;
+        public ulong Put(byte[] bytes) {
+            var offset = (ulong)arena.Length;
+            arena.Write(bytes, 0, bytes.Length);
+            return offset;
         }
 
-        public void Dispose() { Marshal.FreeHGlobal((IntPtr)block); }
+        /// Hands all drafts over in one call.
+        public int Submit(IntPtr run, SubmitOptions* options, out ulong first, Failure* err) {
+            byte[] bytes = arena.ToArray();
+            return es_submit_packed(run, drafts.ToArray(), Size(sizeof(PackedDraft)),
+                Size(drafts.Count), bytes, Size(bytes.Length), options, out first, err);
+        }
     }
 
     static void PutId(byte* id, byte kind, uint number) {
@@ -56,78 +58,82 @@ static unsafe class Session {
         id[2] = (byte)(number >> 8);
     }
 
-    /// The two drafts of an order: that the venue accepted it, and that it was filled.
-    static void MakeDrafts(Scratch scratch, uint number, Draft* drafts) {
+    /// Packs the two drafts of an order: that the venue accepted it, and that it was filled.
+    static void Add(Packer packer, uint number) {
         ulong price = 10000 + number * 37 % 101, quantity = 1 + number % 7;
-        string client = "ZÜRICH-" + number.ToString("D4");
+        string[] ids = { "ZÜRICH-" + number.ToString("D4"), "V-" + number.ToString("D4") };
         var filled = new MemoryStream();
         var writer = new BinaryWriter(filled); // little-endian
         writer.Write((ulong)number);
         writer.Write(price);
         writer.Write(quantity);
-        UIntPtr keysLength;
-        var keys = (IndexKey*)scratch.Put(new byte[2 * sizeof(IndexKey)], out keysLength);
-        keys[0].kind = ClientOrderId;
-        keys[0].key = scratch.Put(Utf8(client), out keys[0].keyLen);
-        keys[1].kind = VenueOrderId;
-        keys[1].key = scratch.Put(Utf8("V-" + number.ToString("D4")), out keys[1].keyLen);
-        for (uint i = 0; i < 2; i++) {
-            Draft* draft = drafts + i;
-            *draft = new Draft();
-            draft->keys = keys;
-            draft->keyCount = 2;
-            draft->flags = HasCorrelationId;
-            PutId(draft->correlationId, 1, number);
-            draft->tsInit = StartNs + (2 * number - 1 + i) * 1000;
-            draft->tsPublish = draft->tsInit + 250;
+        var keys = new MemoryStream();
+        var keyWriter = new BinaryWriter(keys);
+        for (ushort kind = 0; kind < 2; kind++) { // ClientOrderId, VenueOrderId
+            byte[] key = Utf8(ids[kind]);
+            keyWriter.Write(kind);
+            keyWriter.Write((ushort)key.Length);
+            keyWriter.Write(key);
         }
-        drafts[0].topic = scratch.Put(Utf8("orders.SIM.ALFA"), out drafts[0].topicLen);
-        drafts[0].payloadType = scratch.Put(Utf8("OrderAccepted"), out drafts[0].payloadTypeLen);
-        drafts[0].payload = scratch.Put(Utf8("{\"order\":\"" + client + "\",\"price\":" + price +
-            ",\"quantity\":" + quantity + "}"), out drafts[0].payloadLen);
-        drafts[1].topic = scratch.Put(Utf8("fills.SIM.ALFA"), out drafts[1].topicLen);
-        drafts[1].payloadType = scratch.Put(Utf8("OrderFilled"), out drafts[1].payloadTypeLen);
-        drafts[1].payload = scratch.Put(filled.ToArray(), out drafts[1].payloadLen);
-        drafts[1].flags |= HasCausationId;
-        PutId(drafts[1].causationId, 2, number);
+        ulong keysOffset = packer.Put(keys.ToArray());
+        string[] topics = { "orders.SIM.ALFA", "fills.SIM.ALFA" };
+        string[] types = { "OrderAccepted", "OrderFilled" };
+        byte[][] payloads = { Utf8("{\"order\":\"" + ids[0] + "\",\"price\":" + price +
+            ",\"quantity\":" + quantity + "}"), filled.ToArray() };
+        for (uint i = 0; i < 2; i++) {
+            var draft = new PackedDraft();
+            draft.topicOffset = packer.Put(Utf8(topics[i]));
+            draft.topicLen = (uint)topics[i].Length;
+            draft.payloadTypeOffset = packer.Put(Utf8(types[i]));
+            draft.payloadTypeLen = (uint)types[i].Length;
+            draft.payloadOffset = packer.Put(payloads[i]);
+            draft.payloadLen = (ulong)payloads[i].Length;
+            draft.keysOffset = keysOffset;
+            draft.keysLen = (uint)keys.Length;
+            draft.keyCount = 2;
+            draft.flags = HasCorrelationId;
+            PutId(draft.correlationId, 1, number);
+            if (i == 1) {
+                draft.flags |= HasCausationId;
+                PutId(draft.causationId, 2, number);
+            }
+            draft.tsInit = StartNs + (2 * number - 1 + i) * 1000;
+            draft.tsPublish = draft.tsInit + 250;
+            packer.drafts.Add(draft);
+        }
     }
 
     /// Writes the session and gives the line about the call that was refused.
     static string Capture(IntPtr run) {
-        using (var scratch = new Scratch()) {
-            Draft* drafts = stackalloc Draft[(int)(2 * BatchOrders)];
-            var err = new Failure();
-            ulong seq = 0, claimed;
-            uint number = 1;
-            for (; number <= Orders - BatchOrders; number++) {
-                scratch.used = 0;
-                MakeDrafts(scratch, number, drafts);
-                Must(es_submit(run, drafts, Size(sizeof(Draft)), null, out seq, &err), ref err);
-                Must(es_submit(run, drafts + 1, Size(sizeof(Draft)), null, out seq, &err), ref err);
-            }
-            Must(es_wait_durable(run, seq, PatienceNs, &err), ref err);
-
-            SubmitOptions expecting;
-            Must(es_init_submit_options(&expecting, Size(sizeof(SubmitOptions))), ref err);
-            expecting.expectedSeq = 7;
-            int status = es_submit(run, drafts, Size(sizeof(Draft)), &expecting, out claimed, &err);
-            string refused = "refused " + TextAt(es_status_name(status)) + " next " + err.nextSeq +
-                ": " + TextAt(err.message);
-
-            scratch.used = 0;
-            for (uint i = 0; i < BatchOrders; i++) MakeDrafts(scratch, number + i, drafts + 2 * i);
-            AppendOptions options;
-            AppendResult appended;
-            Must(es_init_append_options(&options, Size(sizeof(AppendOptions))), ref err);
-            Must(es_init_append_result(&appended, Size(sizeof(AppendResult))), ref err);
-            options.expectedSeq = seq + 1;
-            Must(es_append_batch(run, drafts, Size(sizeof(Draft)), Size(2 * BatchOrders), &options,
-                &appended, &err), ref err);
-            byte[] blob = Utf8("snapshots/300.bin"), hash = Utf8("none:300");
-            Must(es_record_anchor(run, appended.highWatermark, blob, Size(blob.Length), hash,
-                Size(hash.Length), PatienceNs, &err), ref err);
-            return refused;
+        var err = new Failure();
+        ulong seq = 0, claimed;
+        uint number = 1;
+        for (; number <= Orders - BatchOrders; number++) {
+            var order = new Packer();
+            Add(order, number);
+            Must(order.Submit(run, null, out seq, &err), ref err);
         }
+        Must(es_flush(run, PatienceNs, &err), ref err);
+
+        SubmitOptions expecting;
+        Must(es_init_submit_options(&expecting, Size(sizeof(SubmitOptions))), ref err);
+        expecting.expectedSeq = 7;
+        var late = new Packer();
+        Add(late, 1);
+        int status = late.Submit(run, &expecting, out claimed, &err);
+        string refused = "refused " + TextAt(es_status_name(status)) + " next " + err.nextSeq +
+            ": " + TextAt(err.message);
+
+        var batch = new Packer();
+        for (uint i = 0; i < BatchOrders; i++) Add(batch, number + i);
+        expecting.expectedSeq = seq + 2;
+        Must(batch.Submit(run, &expecting, out seq, &err), ref err);
+        ulong last = seq + (ulong)batch.drafts.Count - 1;
+        Must(es_wait_durable(run, last, PatienceNs, &err), ref err);
+        byte[] blob = Utf8("snapshots/300.bin"), hash = Utf8("none:300");
+        Must(es_record_anchor(run, last, blob, Size(blob.Length), hash, Size(hash.Length),
+            PatienceNs, &err), ref err);
+        return refused;
     }
 
     /// Captures into a new run below a folder, seals it, and gives its path.
@@ -142,9 +148,12 @@ static unsafe class Session {
         Must(es_init_close_result(&closed, Size(sizeof(CloseResult))), ref err);
         manifest.startTsInit = StartNs;
         options.haltAfterNs = PatienceNs;
-        using (var scratch = new Scratch()) {
-            manifest.instanceId.data = scratch.Put(Utf8("INTEROP"), out manifest.instanceId.len);
-            manifest.runId.data = scratch.Put(Utf8("session"), out manifest.runId.len);
+        byte[] instance = Utf8("INTEROP"), name = Utf8("session");
+        fixed (byte* instanceAt = instance, nameAt = name) {
+            manifest.instanceId.data = instanceAt;
+            manifest.instanceId.len = Size(instance.Length);
+            manifest.runId.data = nameAt;
+            manifest.runId.len = Size(name.Length);
             Must(es_open_run(folder, Size(folder.Length), &manifest, &options, out run, &err), ref err);
         }
         try {

@@ -49,17 +49,11 @@ interface EventStore extends Library {
         public long[] reserved1 = new long[4];
     }
 
-    @FieldOrder({"structSize", "flags", "expectedSeq", "more"})
-    class ExpectingOptions extends Structure { // es_submit_options and es_append_options
+    @FieldOrder({"structSize", "flags", "expectedSeq", "timeoutNs", "reserved"})
+    class SubmitOptions extends Structure {
         public int structSize, flags;
-        public long expectedSeq;
-        public long[] more = new long[3];
-    }
-
-    @FieldOrder({"structSize", "reserved0", "firstSeq", "count", "highWatermark"})
-    class AppendResult extends Structure {
-        public int structSize, reserved0;
-        public long firstSeq, count, highWatermark;
+        public long expectedSeq, timeoutNs;
+        public long[] reserved = new long[2];
     }
 
     @FieldOrder({"structSize", "sealed", "status", "digestPresent", "highWatermark", "digest",
@@ -72,25 +66,13 @@ interface EventStore extends Library {
         public long[] reserved = new long[2];
     }
 
-    @FieldOrder({"key", "keyLen", "kind", "reserved"})
-    class IndexKey extends Structure {
-        public Pointer key;
-        public long keyLen;
-        public int kind, reserved;
-    }
-
-    @FieldOrder({"topic", "topicLen", "payloadType", "payloadTypeLen", "payload", "payloadLen",
-        "keys", "keyCount", "flags", "tsInit", "tsPublish", "correlationId", "causationId"})
-    class Draft extends Structure {
-        public Pointer topic;
-        public long topicLen;
-        public Pointer payloadType;
-        public long payloadTypeLen;
-        public Pointer payload;
-        public long payloadLen;
-        public Pointer keys;
-        public int keyCount, flags;
+    @FieldOrder({"tsInit", "tsPublish", "topicOffset", "payloadTypeOffset", "payloadOffset",
+        "keysOffset", "payloadLen", "topicLen", "payloadTypeLen", "keysLen", "keyCount", "flags",
+        "reserved", "correlationId", "causationId"})
+    class PackedDraft extends Structure {
         public long tsInit, tsPublish;
+        public long topicOffset, payloadTypeOffset, payloadOffset, keysOffset, payloadLen;
+        public int topicLen, payloadTypeLen, keysLen, keyCount, flags, reserved;
         public byte[] correlationId = new byte[16], causationId = new byte[16];
     }
 
@@ -137,19 +119,16 @@ interface EventStore extends Library {
 
     int es_init_manifest(Manifest manifest, long size);
     int es_init_open_options(OpenOptions options, long size);
-    int es_init_submit_options(ExpectingOptions options, long size);
-    int es_init_append_options(ExpectingOptions options, long size);
-    int es_init_append_result(AppendResult result, long size);
+    int es_init_submit_options(SubmitOptions options, long size);
     int es_init_close_result(CloseResult result, long size);
     int es_init_scan_request(ScanRequest request, long size);
     int es_init_scan_result(ScanResult result, long size);
 
     int es_open_run(byte[] base, long baseLen, Manifest manifest, OpenOptions options,
         PointerByReference out, Failure err);
-    int es_submit(Pointer run, Draft draft, long draftSize, ExpectingOptions options,
-        LongByReference seq, Failure err);
-    int es_append_batch(Pointer run, Draft[] drafts, long stride, long count,
-        ExpectingOptions options, AppendResult out, Failure err);
+    int es_submit_packed(Pointer run, PackedDraft[] drafts, long stride, long count, byte[] arena,
+        long arenaLen, SubmitOptions options, LongByReference firstSeq, Failure err);
+    int es_flush(Pointer run, long timeoutNs, Failure err);
     int es_wait_durable(Pointer run, long seq, long timeoutNs, Failure err);
     int es_record_anchor(Pointer run, long seq, byte[] blobRef, long blobRefLen,
         byte[] contentHash, long contentHashLen, long timeoutNs, Failure err);

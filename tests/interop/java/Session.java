@@ -2,13 +2,14 @@
 //
 //     java -cp jna.jar:. -Djna.library.path=LIBDIR Session BASE
 //
-// What a draft points to lies in memory outside the heap, which must live until the call returns.
+// Packed drafts hold no pointers: what they consist of is a byte[] of Java's own.
 
 import com.sun.jna.Memory;
 import com.sun.jna.Native;
 import com.sun.jna.Pointer;
 import com.sun.jna.ptr.LongByReference;
 import com.sun.jna.ptr.PointerByReference;
+import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -31,17 +32,26 @@ final class Session {
         }
     }
 
-    /** Memory of C's that the drafts of one call point into. */
-    static final class Scratch {
-        final Memory block = new Memory(ARENA_BYTES);
-        long used;
+    /** Drafts, and the arena that their offsets count from. */
+    static final class Packer {
+        final EventStore.PackedDraft[] drafts;
+        final ByteArrayOutputStream arena = new ByteArrayOutputStream();
+        int count;
 
-        Pointer put(byte[] bytes) {
-            used = (used + 7) & ~7L;
-            block.write(used, bytes, 0, bytes.length); // out of bounds throws
-            Pointer at = block.share(used);
-            used += bytes.length;
-            return at;
+        Packer(int most) {
+            drafts = (EventStore.PackedDraft[]) new EventStore.PackedDraft().toArray(most);
+        }
+
+        long put(byte[] bytes) {
+            long offset = arena.size();
+            arena.write(bytes, 0, bytes.length);
+            return offset;
+        }
+
+        int submit(Pointer run, EventStore.SubmitOptions options) {
+            byte[] bytes = arena.toByteArray();
+            return STORE.es_submit_packed(run, drafts, drafts[0].size(), count, bytes, bytes.length,
+                options, SEQ, ERR);
         }
     }
 
@@ -49,9 +59,12 @@ final class Session {
         return text.getBytes(StandardCharsets.UTF_8);
     }
 
-    static void setText(Scratch scratch, EventStore.Text text, String value) {
+    /** A text in memory of C's, which lives as long as the struct that points to it. */
+    static void setText(EventStore.Text text, String value) {
         byte[] bytes = utf8(value);
-        text.data = scratch.put(bytes);
+        Memory memory = new Memory(bytes.length);
+        memory.write(0, bytes, 0, bytes.length);
+        text.data = memory;
         text.len = bytes.length;
     }
 
@@ -66,95 +79,91 @@ final class Session {
         return id;
     }
 
-    static void fill(Scratch scratch, EventStore.Draft draft, String topic, String type, byte[] payload) {
-        draft.topic = scratch.put(utf8(topic));
-        draft.topicLen = topic.length();
-        draft.payloadType = scratch.put(utf8(type));
-        draft.payloadTypeLen = type.length();
-        draft.payload = scratch.put(payload);
-        draft.payloadLen = payload.length;
-    }
-
-    /** The two drafts of an order: that the venue accepted it, and that it was filled. */
-    static void makeDrafts(Scratch scratch, long number, EventStore.Draft accepted, EventStore.Draft filled) {
+    /** Packs the two drafts of an order: that the venue accepted it, and that it was filled. */
+    static void add(Packer packer, long number) {
         long price = 10000 + number * 37 % 101, quantity = 1 + number % 7;
         String[] ids = {String.format("ZÜRICH-%04d", number), String.format("V-%04d", number)};
-        EventStore.IndexKey[] keys = (EventStore.IndexKey[]) new EventStore.IndexKey().toArray(2);
-        byte[] stored = new byte[2 * keys[0].size()];
+        ByteArrayOutputStream keys = new ByteArrayOutputStream();
         for (int kind = 0; kind < 2; kind++) { // CLIENT_ORDER_ID, VENUE_ORDER_ID
-            byte[] bytes = utf8(ids[kind]);
-            keys[kind].key = scratch.put(bytes);
-            keys[kind].keyLen = bytes.length;
-            keys[kind].kind = kind;
-            keys[kind].write();
+            byte[] key = utf8(ids[kind]);
+            keys.write(kind);
+            keys.write(0);
+            keys.write(key.length);
+            keys.write(0);
+            keys.write(key, 0, key.length);
         }
-        keys[0].getPointer().read(0, stored, 0, stored.length);
-        fill(scratch, accepted, "orders.SIM.ALFA", "OrderAccepted", utf8(String.format(
-            "{\"order\":\"%s\",\"price\":%d,\"quantity\":%d}", ids[0], price, quantity)));
-        fill(scratch, filled, "fills.SIM.ALFA", "OrderFilled", ByteBuffer.allocate(24)
-            .order(ByteOrder.LITTLE_ENDIAN).putLong(number).putLong(price).putLong(quantity).array());
-        accepted.flags = EventStore.DRAFT_HAS_CORRELATION_ID;
-        filled.flags = EventStore.DRAFT_HAS_CORRELATION_ID | EventStore.DRAFT_HAS_CAUSATION_ID;
-        filled.causationId = id(2, number);
-        accepted.tsInit = START_NS + (2 * number - 1) * 1000;
-        filled.tsInit = START_NS + 2 * number * 1000;
-        Pointer keysAt = scratch.put(stored);
-        for (EventStore.Draft draft : new EventStore.Draft[] {accepted, filled}) {
-            draft.keys = keysAt;
+        long keysOffset = packer.put(keys.toByteArray());
+        String[] topics = {"orders.SIM.ALFA", "fills.SIM.ALFA"}, types = {"OrderAccepted", "OrderFilled"};
+        byte[][] payloads = {
+            utf8(String.format("{\"order\":\"%s\",\"price\":%d,\"quantity\":%d}", ids[0], price, quantity)),
+            ByteBuffer.allocate(24).order(ByteOrder.LITTLE_ENDIAN).putLong(number).putLong(price)
+                .putLong(quantity).array()};
+        for (int i = 0; i < 2; i++) {
+            EventStore.PackedDraft draft = packer.drafts[packer.count++];
+            draft.topicOffset = packer.put(utf8(topics[i]));
+            draft.topicLen = topics[i].length();
+            draft.payloadTypeOffset = packer.put(utf8(types[i]));
+            draft.payloadTypeLen = types[i].length();
+            draft.payloadOffset = packer.put(payloads[i]);
+            draft.payloadLen = payloads[i].length;
+            draft.keysOffset = keysOffset;
+            draft.keysLen = keys.size();
             draft.keyCount = 2;
+            draft.flags = EventStore.DRAFT_HAS_CORRELATION_ID;
             draft.correlationId = id(1, number);
+            if (i == 1) {
+                draft.flags |= EventStore.DRAFT_HAS_CAUSATION_ID;
+                draft.causationId = id(2, number);
+            }
+            draft.tsInit = START_NS + (2 * number - 1 + i) * 1000;
             draft.tsPublish = draft.tsInit + 250;
         }
     }
 
     /** Writes the session and gives the line about the call that was refused. */
     static String capture(Pointer run) {
-        Scratch scratch = new Scratch();
-        EventStore.Draft[] drafts =
-            (EventStore.Draft[]) new EventStore.Draft().toArray(2 * BATCH_ORDERS);
-        long draftSize = drafts[0].size(), number = 1;
+        long number = 1;
         for (; number <= ORDERS - BATCH_ORDERS; number++) {
-            scratch.used = 0;
-            makeDrafts(scratch, number, drafts[0], drafts[1]);
-            must(STORE.es_submit(run, drafts[0], draftSize, null, SEQ, ERR));
-            must(STORE.es_submit(run, drafts[1], draftSize, null, SEQ, ERR));
+            Packer order = new Packer(2);
+            add(order, number);
+            must(order.submit(run, null));
         }
-        must(STORE.es_wait_durable(run, SEQ.getValue(), PATIENCE_NS, ERR));
+        must(STORE.es_flush(run, PATIENCE_NS, ERR));
+        long next = SEQ.getValue() + 2;
 
-        EventStore.ExpectingOptions expecting = new EventStore.ExpectingOptions();
+        EventStore.SubmitOptions expecting = new EventStore.SubmitOptions();
         must(STORE.es_init_submit_options(expecting, expecting.size()));
         expecting.expectedSeq = 7;
-        int status = STORE.es_submit(run, drafts[0], draftSize, expecting, null, ERR);
+        Packer late = new Packer(2);
+        add(late, 1);
+        int status = late.submit(run, expecting);
         String refused = String.format("refused %s next %d: %s", STORE.es_status_name(status),
             ERR.nextSeq, Native.toString(ERR.message, "UTF-8"));
 
-        scratch.used = 0;
+        Packer batch = new Packer(2 * BATCH_ORDERS);
         for (int i = 0; i < BATCH_ORDERS; i++) {
-            makeDrafts(scratch, number + i, drafts[2 * i], drafts[2 * i + 1]);
+            add(batch, number + i);
         }
-        EventStore.ExpectingOptions options = new EventStore.ExpectingOptions();
-        EventStore.AppendResult appended = new EventStore.AppendResult();
-        must(STORE.es_init_append_options(options, options.size()));
-        must(STORE.es_init_append_result(appended, appended.size()));
-        options.expectedSeq = SEQ.getValue() + 1;
-        must(STORE.es_append_batch(run, drafts, draftSize, drafts.length, options, appended, ERR));
+        expecting.expectedSeq = next;
+        must(batch.submit(run, expecting));
+        long last = SEQ.getValue() + batch.count - 1;
+        must(STORE.es_wait_durable(run, last, PATIENCE_NS, ERR));
         byte[] blob = utf8("snapshots/300.bin"), hash = utf8("none:300");
-        must(STORE.es_record_anchor(run, appended.highWatermark, blob, blob.length, hash, hash.length,
+        must(STORE.es_record_anchor(run, last, blob, blob.length, hash, hash.length,
             PATIENCE_NS, ERR));
         return refused;
     }
 
     /** Captures into a new run below base, seals it, and gives its path and the refused line. */
     static String[] write(byte[] base) {
-        Scratch scratch = new Scratch();
         EventStore.Manifest manifest = new EventStore.Manifest();
         EventStore.OpenOptions options = new EventStore.OpenOptions();
         EventStore.CloseResult closed = new EventStore.CloseResult();
         must(STORE.es_init_manifest(manifest, manifest.size()));
         must(STORE.es_init_open_options(options, options.size()));
         must(STORE.es_init_close_result(closed, closed.size()));
-        setText(scratch, manifest.instanceId, "INTEROP");
-        setText(scratch, manifest.runId, "session");
+        setText(manifest.instanceId, "INTEROP");
+        setText(manifest.runId, "session");
         manifest.startTsInit = START_NS;
         options.haltAfterNs = PATIENCE_NS;
         PointerByReference out = new PointerByReference();
