@@ -52,6 +52,12 @@ pub(crate) fn items(layout: &Layout) -> Result<Vec<Item>, String> {
     let built = artifacts::build(&names, &interface)?;
     let mut items = Vec::new();
     headers(&mut items);
+    let recorded =
+        format!("eventstore-{}.{}.abi", interface.version.major, interface.version.minor);
+    items.push(Item {
+        path: Path::new("share/eventstore").join(&recorded),
+        content: Content::File(root().join("tests/abi").join(&recorded)),
+    });
     libraries(&mut items, layout, &names, &built);
     finders(&mut items, layout, &names, &interface)?;
     command(&mut items, &names, &built)?;
