@@ -8,6 +8,8 @@ mod cdef;
 mod common;
 #[path = "abi/older.rs"]
 mod older;
+#[path = "abi/shape.rs"]
+mod shape;
 #[path = "abi/snapshot.rs"]
 mod snapshot;
 
@@ -93,6 +95,38 @@ fn changed_promise_is_caught() {
         let broken = changed(from, to);
         assert!(broken.iter().any(|line| line.contains(about)), "{from:?}: {broken:?}");
     }
+}
+
+/// One prefix, fixed widths, nothing by value, an es_error last, no memory to free, no status above
+/// zero; a breach of each is caught.
+#[test]
+fn declarations_keep_the_rules() {
+    let current = header();
+    assert_eq!(shape::breaches(&snapshot(&current)), [""; 0]);
+    let plants = [
+        ("es_status es_flush(", "es_status flush(", "flush: no prefix"),
+        ("#define ES_OK 0", "#define OK_ 0", "OK_: no prefix"),
+        ("#define ES_ERR_HALTED (-400)", "#define ES_ERR_HALTED 400", "a status above 0"),
+        ("uint32_t wait_policy;", "long wait_policy;", "es_open_options.wait_policy: a type"),
+        ("uint32_t wait_policy;", "enum es_wait wait_policy;", "wait_policy: a type"),
+        ("const struct es_submit_options *options", "struct es_submit_options options", "takes"),
+        ("es_status es_flush(", "es_close_result es_flush(", "es_flush: answers with"),
+        ("const char *es_version(", "char *es_version(", "es_version: gives memory"),
+        ("void es_free_run(", "void es_drop_run(", "es_drop_run: cannot say"),
+        ("es_status es_seal_run(", "int32_t es_seal_run(", "es_seal_run: cannot say"),
+    ];
+    for (from, to, about) in plants {
+        let after = current.replace(from, to);
+        assert_ne!(current, after, "{from:?} is not in the header");
+        let found = shape::breaches(&snapshot(&after));
+        assert!(found.iter().any(|line| line.contains(about)), "{to:?}: {found:?}");
+    }
+    let without = current.replace(
+        "uint64_t timeout_ns,\n                   struct es_error *err);",
+        "uint64_t timeout_ns);",
+    );
+    let found = shape::breaches(&snapshot(&without));
+    assert!(found.iter().any(|line| line.contains("is no es_error")), "{found:?}");
 }
 
 /// What may be added may: constants, functions, fields in reserved bytes and at the end.
