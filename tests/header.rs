@@ -288,6 +288,22 @@ fn every_export_is_guarded() {
     assert_eq!(seen, manual::functions(&header).len(), "exports in the listed sources");
 }
 
+/// Each handle's type says what makes it and what frees it.
+#[test]
+fn handle_types_say_how_long_they_live() {
+    let header = fs::read_to_string(header_path()).unwrap();
+    for handle in ["es_run", "es_reader", "es_report"] {
+        let declared = format!("typedef struct {handle} {handle};");
+        let (before, _) = header.split_once(&declared).expect("a handle's type");
+        let comment = &before[before.rfind("/**").expect("its comment")..];
+        assert!(comment.contains("Made by es_"), "{handle}: {comment}");
+        assert!(
+            comment.contains(&format!("freed by es_free_{}", &handle[3..])),
+            "{handle}: {comment}"
+        );
+    }
+}
+
 /// Every comment says what the rules of the manual ask for.
 #[test]
 fn every_function_is_documented_in_full() {

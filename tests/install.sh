@@ -132,6 +132,9 @@ leaves_nothing() {
   [ ! -e "$1" ] || { find "$1" >&2; fail "$1 is still there"; }
 }
 
+echo "== its own tests"
+cargo test --quiet -p xtask
+
 echo "== a prefix"
 xtask install --prefix "$work/first/eventstore"
 has_identity "$work/first/eventstore/lib/libeventstore.so"

@@ -8,6 +8,8 @@ mod common;
 mod layers;
 #[path = "tidy/readme.rs"]
 mod readme;
+#[path = "tidy/review.rs"]
+mod review;
 #[path = "tidy/source.rs"]
 mod source;
 #[path = "tidy/text_rules.rs"]
@@ -85,6 +87,16 @@ fn unsafe_stays_in_its_places() {
 #[test]
 fn unsafe_blocks_give_their_reason() {
     assert_no_findings(&["src", "tests"], text_rules::unexplained_unsafe);
+}
+
+#[test]
+fn review_of_the_interface_names_what_is_there() {
+    let read = |path: &str| {
+        let path = Path::new(ROOT).join(path);
+        if path.is_dir() { Some(String::new()) } else { fs::read_to_string(path).ok() }
+    };
+    let review = read("tests/ABI_REVIEW.md").expect("the review");
+    assert_eq!(review::missing(&review, read), [""; 0]);
 }
 
 #[test]

@@ -61,3 +61,21 @@ impl Names {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Names, Version};
+
+    /// What programs record changes with the major version alone, on every system.
+    #[test]
+    fn recorded_names_change_with_the_major_version_alone() {
+        for system in ["linux", "macos", "windows"] {
+            let of = |major, minor| Names::on(system, Version { major, minor });
+            assert_eq!(of(0, 1).runtime, of(0, 2).runtime, "{system}");
+            assert_ne!(of(0, 2).runtime, of(1, 2).runtime, "{system}");
+            assert_eq!((of(0, 1).link, of(0, 1).archive), (of(1, 2).link, of(1, 2).archive));
+            let names = of(0, 1);
+            assert_ne!(names.link, names.archive, "{system}: the linker could not choose");
+        }
+    }
+}
