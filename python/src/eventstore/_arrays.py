@@ -237,7 +237,7 @@ class PackedPage(NamedTuple):
 
     address: int
     stride: int
-    count: int
+    row_count: int
     arena_address: int
     arena_bytes: int
     kept: Tuple[Any, Any]

@@ -221,7 +221,7 @@ class Run:
         from ._arrays import packed_page
 
         page = packed_page(rows, arena)
-        if not page.count:
+        if not page.row_count:
             return range(0)
         options = s.EsSubmitOptions(expected_seq=expected_seq)
         first, err = c_uint64(), s.EsError()
@@ -229,14 +229,14 @@ class Run:
         def call(slice_ns: int) -> int:
             options.timeout_ns = max(slice_ns, POLL)
             return lib.es_submit_packed(  # type: ignore[no-any-return]
-                self._handle, page.address, page.stride, page.count, page.arena_address,
+                self._handle, page.address, page.stride, page.row_count, page.arena_address,
                 page.arena_bytes, byref(options), byref(first), byref(err),
             )  # fmt: skip
 
         status = in_slices(call, timeout)
         if status:
             raise self._error(status, err)
-        return range(first.value, first.value + page.count)
+        return range(first.value, first.value + page.row_count)
 
     def append(
         self,
