@@ -9,6 +9,7 @@ use eventstore::retention::Keep;
 use eventstore::store::BackendKind;
 use globset::{Glob, GlobMatcher};
 
+use crate::bench::{Bench, Fill};
 use crate::time;
 
 /// Operates the runs of an event store: captures, lists, reads, checks and repairs them.
@@ -40,6 +41,9 @@ pub(crate) enum Command {
     Recover(Recover),
     Salvage(Salvage),
     Retention(Retention),
+    Bench(Bench),
+    #[command(hide = true)]
+    BenchFill(Fill),
     #[command(hide = true)]
     Inspect(Inspect),
     #[command(hide = true)]

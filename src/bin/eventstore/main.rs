@@ -4,6 +4,7 @@
 //! subcommand runs, and its end becomes an exit status and at most one line on standard error.
 
 mod arguments;
+mod bench;
 mod dump;
 mod entry;
 mod failure;
@@ -73,6 +74,8 @@ fn run(command: Command) -> Outcome {
         Command::Recover(arguments) => recover::run(&arguments, &mut screen),
         Command::Salvage(arguments) => salvage::run(&arguments, &mut screen),
         Command::Retention(arguments) => retention::run(&arguments, &mut screen),
+        Command::Bench(arguments) => bench::run(&arguments, &mut screen),
+        Command::BenchFill(arguments) => bench::fill(&arguments, &mut screen),
         Command::Inspect(arguments) => {
             drop(screen);
             return inspect::run(&arguments.run);

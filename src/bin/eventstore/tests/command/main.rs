@@ -1,6 +1,7 @@
 //! The command as a user has it: run as a process, judged by what it prints, how it exits, and
 //! what it leaves on the disk.
 
+mod bench;
 mod capture;
 mod golden;
 mod harness;

@@ -1,0 +1,82 @@
+//! Who else can make entries durable, under the same guarantee; behind the feature `peers`.
+//!
+//! Each keeps the frame of every entry under its seq and the first seq of every key, and has one
+//! durable transaction a batch. Frames are made before the clock runs and none of them hashes, which
+//! is to their favour. Each is written down by itself: what it flushes, with which settings.
+
+#[cfg(feature = "peers")]
+mod lmdb;
+#[cfg(feature = "peers")]
+mod plain_redb;
+#[cfg(feature = "peers")]
+mod sqlite;
+
+use super::pairs::Side;
+use super::session::Session;
+use crate::failure::Failure;
+
+/// What each peer is and what it promises, for the document.
+#[cfg(feature = "peers")]
+pub(crate) const DESCRIBED: [(&str, &str); 3] = [
+    (sqlite::NAME, sqlite::GUARANTEE),
+    (lmdb::NAME, lmdb::GUARANTEE),
+    (plain_redb::NAME, plain_redb::GUARANTEE),
+];
+#[cfg(not(feature = "peers"))]
+pub(crate) const DESCRIBED: [(&str, &str); 0] = [];
+
+/// How to read their rows.
+pub(crate) const ABOUT: &str = "\
+Each keeps the frame of every entry under its seq and the first seq of every key, one durable \
+transaction a batch. Frames are made before the clock runs and none of them hashes, to their favour.";
+
+type Named<'a> = (&'static str, Box<dyn Side + 'a>);
+
+/// Every peer, ready to write batches of this size; none in a build without them.
+#[cfg(not(feature = "peers"))]
+pub(crate) fn writing<'a>(_: &Session<'a>, _: usize) -> Result<Vec<Named<'a>>, Failure> {
+    Ok(Vec::new())
+}
+
+/// Every peer, ready to write batches of this size.
+#[cfg(feature = "peers")]
+pub(crate) fn writing<'a>(session: &Session<'a>, batch: usize) -> Result<Vec<Named<'a>>, Failure> {
+    let side = |peer| Batches::new(session, batch, peer);
+    let base = |name: &str| -> Result<std::path::PathBuf, Failure> {
+        let folder = session.folder.base()?;
+        Ok(folder.join(name))
+    };
+    Ok(vec![
+        (sqlite::NAME, Box::new(side(Box::new(sqlite::Sqlite::create(&base("peer.sqlite")?)?)))),
+        (lmdb::NAME, Box::new(side(Box::new(lmdb::Lmdb::create(&base("peer.lmdb")?)?)))),
+        (
+            plain_redb::NAME,
+            Box::new(side(Box::new(plain_redb::PlainRedb::create(&base("peer.redb")?)?))),
+        ),
+    ])
+}
+
+/// An entry for a peer: its seq, its frame, its keys.
+#[cfg(feature = "peers")]
+struct Entry<'a> {
+    seq: u64,
+    frame: &'a [u8],
+    keys: Vec<&'a str>,
+}
+
+/// A store that commits a batch durably.
+#[cfg(feature = "peers")]
+trait Peer {
+    fn commit(&mut self, entries: &[Entry<'_>]) -> Result<(), Failure>;
+}
+
+#[cfg(feature = "peers")]
+fn failed(name: &str, error: &impl std::fmt::Display) -> Failure {
+    Failure::CannotRun(format!("the peer {name} failed: {error}"))
+}
+
+#[cfg(feature = "peers")]
+use batches::Batches;
+
+#[cfg(feature = "peers")]
+mod batches;
