@@ -86,6 +86,20 @@ fn every_subject_prints_its_rows_beside_limits() {
     }
 }
 
+/// Rows whose limit is the disk name every peer that the build has, and no other row names one.
+#[test]
+fn peers_stand_beside_what_is_flushed() {
+    let names: &[&str] =
+        if cfg!(feature = "peers") { &["lmdb", "plain redb", "sqlite"] } else { &[] };
+    for row in tiny("append", &["--batch", "5"]).objects() {
+        let is_flushed = row["unit"] == "entries/s" && row["backend"] == "redb";
+        let peers = row["peers"].as_object().expect("an object");
+        let found: Vec<&str> = peers.keys().map(String::as_str).collect();
+        assert_eq!(found, if is_flushed { names } else { &[] }, "{row}");
+        assert!(peers.values().all(|value| value.as_f64() > Some(0.0)), "{row}");
+    }
+}
+
 /// Without a batch size appends go through four; a batch, a payload and a backend are as asked for.
 #[test]
 fn options_choose_what_is_measured() {
