@@ -139,7 +139,7 @@
 #define ES_BACKEND_REDB 1u
 /** No file; for tests and simulation. */
 #define ES_BACKEND_MEMORY 2u
-/** Not in this version: ES_ERR_UNSUPPORTED. */
+/** One directory per run: a commit is one write and one flush. */
 #define ES_BACKEND_LOG 3u
 /* es_open_options.durability */
 /** Two flushes per commit: no damage of the newest commit can pass for one that never was. The
@@ -1813,7 +1813,8 @@ es_status es_init_reader_options(struct es_reader_options *options,
 
 /**
  * Creates a run and starts its writer. When it returns ES_OK the run is on stable storage under
- * `<base>/<instance_id>/<run_id>.redb`, with no entries. An existing name is never changed.
+ * `<base>/<instance_id>/<run_id>.redb` (the log backend: `.eslog/`), with no entries. An existing
+ * name is never changed.
  * @param base      directory of all instances, UTF-8; made if missing; the memory backend ignores it
  * @param base_len  its length in bytes, or ES_NTS; at most 4,095
  * @param manifest  what the run says of itself, copied: status ES_RUN_RUNNING, no high-watermark,
@@ -1829,7 +1830,7 @@ es_status es_init_reader_options(struct es_reader_options *options,
  *         another run id;
  *         ES_ERR_INVALID_ARGUMENT, ES_ERR_INVALID_UTF8, ES_ERR_UNSUPPORTED_FIELD,
  *         ES_ERR_STRUCT_SIZE, ES_ERR_ABI_MISMATCH, ES_ERR_NULL_POINTER: correct what err names;
- *         ES_ERR_UNSUPPORTED: the backend is not in this library, or the file system has no locks;
+ *         ES_ERR_UNSUPPORTED: the file system has no locks;
  *         ES_ERR_CORRUPTED, ES_ERR_UNSUPPORTED_FORMAT: a file of this name is no run: move it away;
  *         ES_ERR_NOT_FOUND, ES_ERR_DISK, ES_ERR_BACKEND: see err->os_errno: correct the
  *         directory, free space, or report it;
@@ -1847,7 +1848,7 @@ es_status es_open_run(const char *base,
 
 /**
  * Opens a sealed run for reading. The file is never written to.
- * @param path      the run's file, UTF-8
+ * @param path      the run's file, or its directory (log backend), UTF-8
  * @param path_len  its length in bytes, or ES_NTS; at most 4,095
  * @param options   NULL: the defaults
  * @param out       receives the reader, to be freed with es_free_reader; NULL on failure
@@ -1859,7 +1860,6 @@ es_status es_open_run(const char *base,
  *         ES_ERR_UNSUPPORTED_FORMAT: use a library that knows the format;
  *         ES_ERR_INVALID_ARGUMENT, ES_ERR_INVALID_UTF8, ES_ERR_UNSUPPORTED_FIELD,
  *         ES_ERR_STRUCT_SIZE, ES_ERR_ABI_MISMATCH, ES_ERR_NULL_POINTER: correct what err names;
- *         ES_ERR_UNSUPPORTED: the path is of a backend that is not in this library;
  *         ES_ERR_DISK, ES_ERR_BACKEND: see err->os_errno; ES_ERR_OUT_OF_MEMORY: free memory;
  *         ES_ERR_PANIC: report it.
  * [any thread] [blocks] Since 0.1.
@@ -2872,7 +2872,7 @@ es_status es_recover(const char *base,
  * Reads a sealed run whole and reports everything that is wrong with it as findings; the file is
  * never written. summary.flags has ES_REPORT_CLEAN when there are none. Damage is a finding: the
  * call then answers ES_OK.
- * @param path      the run's file, UTF-8
+ * @param path      the run's file, or its directory (log backend), UTF-8
  * @param path_len  its length in bytes, or ES_NTS; at most 4,095
  * @param options   NULL: the defaults. ES_OPERATION_DIGEST_KEY, ES_OPERATION_EXPECTED_DIGEST
  * @param out       receives the report, to be freed with es_free_report; NULL on failure
@@ -2899,7 +2899,7 @@ es_status es_verify_run(const char *path,
  * Copies the good rows of a quarantined or damaged run into a new run, with new seqs, sealed
  * ES_RUN_CRASHED_RECOVERED, that names the old one as its parent. One row: the new run. Findings:
  * what was lost. The old file is never written; when the call fails, no new run is left.
- * @param path             the old run's file, UTF-8
+ * @param path             the old run's file or directory, UTF-8
  * @param path_len         its length in bytes, or ES_NTS; at most 4,095
  * @param base             directory of all instances, UTF-8
  * @param base_len         its length in bytes, or ES_NTS; at most 4,095

@@ -5,8 +5,12 @@
 //! [`EventStore`] writes one run from one thread, [`EventReader`] reads it from any thread beside
 //! the writer. One behaviour suite (`tests/conformance.rs`) runs over every backend.
 
+#[doc(hidden)]
+pub mod disk;
 pub(crate) mod ledger;
+pub mod log;
 pub mod memory;
+pub(crate) mod os_disk;
 pub mod redb;
 pub(crate) mod run_format;
 

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::backend::EventStore;
+use crate::backend::log::{self, LogOptions, LogStore};
 use crate::backend::memory::MemoryStore;
 use crate::backend::redb::{self, RedbOptions, RedbStore};
 use crate::backend::run_format::{FoundRun, RunFormat};
@@ -26,9 +27,13 @@ pub enum BackendKind {
     Redb,
     /// The process's memory, for tests and simulation: nothing survives.
     Memory,
+    /// One directory a run, `<base>/<instance_id>/<run_id>.eslog/`: a commit is one write and one
+    /// flush.
+    Log,
 }
 
-/// How a commit reaches the disk.
+/// How a commit of the redb backend reaches the disk. The log backend needs one flush for what two
+/// buy here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
     /// Two flushes a commit: no damage of the newest commit can pass for one that never was.
@@ -141,6 +146,7 @@ pub fn open_run(base: &Path, manifest: &RunManifest, options: OpenOptions) -> Re
             Created { store: Box::new(store), path: None, instance_lock: None, reopen: None }
         }
         BackendKind::Redb => create_redb(base, manifest, &options)?,
+        BackendKind::Log => create_log(base, manifest, &options)?,
     };
     Run::start(created, manifest, &settings, options.on_halt)
 }
@@ -165,12 +171,38 @@ fn create_redb(base: &Path, manifest: &RunManifest, options: &OpenOptions) -> Re
     })
 }
 
+fn create_log(base: &Path, manifest: &RunManifest, options: &OpenOptions) -> Result<Created> {
+    let lock = InstanceLock::acquire(base, &manifest.instance_id)?;
+    let mut store = LogStore::new(base, log_options(options.digest_key));
+    store.open_run(manifest)?;
+    let path = store.run_path().expect("the run was created above");
+    let left = path.clone();
+    Ok(Created {
+        store: Box::new(store),
+        path: Some(path),
+        instance_lock: Some(lock),
+        reopen: Some(Box::new(move || log::open_left(&left))),
+    })
+}
+
+fn log_options(digest_key: Option<[u8; 32]>) -> LogOptions {
+    LogOptions { digest_key, ..LogOptions::default() }
+}
+
+/// The backend of what lies at a path: a run of the log backend is a directory.
+fn backend_at(path: &Path) -> BackendKind {
+    if path.is_dir() { BackendKind::Log } else { BackendKind::Redb }
+}
+
 /// Opens a sealed run; its file is never written.
 ///
 /// # Errors
 /// `NotFound`; `NotSealed`; `Locked` while its writer lives; `Corrupted`; `UnsupportedFormat`.
 pub fn open_sealed_run(path: &Path, options: &ReaderOptions) -> Result<Reader> {
-    let view = redb::open_sealed(path, options.cache_bytes, options.check)?;
+    let view = match backend_at(path) {
+        BackendKind::Log => log::open_sealed(path, options.check)?,
+        _ => redb::open_sealed(path, options.cache_bytes, options.check)?,
+    };
     Ok(Reader::new(view, Some(path.to_path_buf())))
 }
 
@@ -190,6 +222,13 @@ pub fn open_crashed_run(
     check_id("instance_id", instance_id)?;
     check_id("run_id", run_id)?;
     let lock = InstanceLock::acquire_existing(base, instance_id)?;
+    let log_path = base.join(instance_id).join(format!("{run_id}.eslog"));
+    if std::fs::symlink_metadata(log_path).is_ok() {
+        let mut store = LogStore::new(base, log_options(options.digest_key));
+        store.load_crashed(instance_id, run_id)?;
+        let path = store.run_path();
+        return Reader::crashed(Box::new(store), path, lock);
+    }
     let redb_options = RedbOptions {
         two_phase: true,
         cache_bytes: options.cache_bytes,
@@ -202,16 +241,20 @@ pub fn open_crashed_run(
 }
 
 /// Every backend that keeps runs in files, for operations over all of them.
-pub(crate) fn run_formats(base: &Path) -> [(BackendKind, Box<dyn RunFormat>); 1] {
-    [(BackendKind::Redb, Box::new(redb::RedbFiles::new(base)))]
+pub(crate) fn run_formats(base: &Path) -> [(BackendKind, Box<dyn RunFormat>); 2] {
+    [
+        (BackendKind::Redb, Box::new(redb::RedbFiles::new(base))),
+        (BackendKind::Log, Box::new(log::LogFiles::new(base))),
+    ]
 }
 
-/// Creates a run without a writer's thread, for operations that fill it themselves. Holds the
-/// instance meanwhile.
+/// Creates a run without a writer's thread, for operations that fill it themselves, of the same
+/// backend as the run at `like`. Holds the instance meanwhile.
 ///
 /// # Errors
 /// Those of [`open_run`].
 pub(crate) fn create_run(
+    like: &Path,
     base: &Path,
     manifest: &RunManifest,
     cache_bytes: usize,
@@ -219,6 +262,13 @@ pub(crate) fn create_run(
 ) -> Result<NewRun> {
     manifest.check_new()?;
     let lock = InstanceLock::acquire(base, &manifest.instance_id)?;
+    if backend_at(like) == BackendKind::Log {
+        let mut store = LogStore::new(base, log_options(digest_key));
+        store.open_run(manifest)?;
+        let path = store.run_path().expect("opened above");
+        let format = Box::new(log::LogFiles::new(base));
+        return Ok(NewRun { store: Box::new(store), path, format, lock });
+    }
     let mut store = RedbStore::new(base, RedbOptions { two_phase: true, cache_bytes, digest_key });
     store.open_run(manifest)?;
     let path = store.run_path().expect("opened above");
@@ -233,12 +283,15 @@ pub(crate) struct NewRun {
     pub(crate) lock: InstanceLock,
 }
 
-/// Opens a run file by the host's path, for looking alone, and holds it.
+/// Opens a run by the host's path, for looking alone, and holds it.
 ///
 /// # Errors
 /// `NotFound`; `Locked` while a writer has it; `Corrupted` for what does not start as a run does.
 pub(crate) fn find_run(path: &Path) -> Result<Box<dyn FoundRun>> {
-    redb::find_path(path)
+    match backend_at(path) {
+        BackendKind::Log => log::find_path(path),
+        _ => redb::find_path(path),
+    }
 }
 
 fn checked(options: &OpenOptions) -> Result<Settings> {

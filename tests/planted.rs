@@ -49,7 +49,19 @@ const FULL_DISK: (&str, &str) =
 
 const OLDER: (&str, &str) = ("abi", "older_program_behaves_as_before");
 
-const CAUGHT_HERE: [Caught; 12] = [
+const LOG_CUT: (&str, &str) = ("power_cut", "power_cuts_of_the_log_lose_nothing_acknowledged");
+const LOG_FLIP: (&str, &str) = ("log_damage", "every_flipped_byte_of_a_sealed_run_is_found");
+const LOG_GROUPS: (&str, &str) = ("log_damage", "groups_out_of_place_are_found");
+const LOG_TAIL: (&str, &str) =
+    ("log_damage", "flipped_killed_run_is_whole_or_damaged_never_shorter");
+const LOG_LATER: (&str, &str) =
+    ("log_damage", "damage_before_the_last_group_is_found_without_a_watermark");
+const LOG_STOP: (&str, &str) =
+    ("log_damage", "refused_write_stops_the_store_and_keeps_what_was_acknowledged");
+const LOG_TRUST: (&str, &str) = ("log_damage", "killed_run_is_flushed_before_it_is_trusted");
+const LOG_FULL: (&str, &str) = ("log_damage", "run_on_a_full_disk_is_sealed");
+
+const CAUGHT_HERE: [Caught; 22] = [
     caught("ack_before_commit", KILL, "was acknowledged"),
     caught("skip_sync", ORDER, "the file"),
     caught("skip_sync", POWER_CUT, "acknowledged"),
@@ -61,6 +73,16 @@ const CAUGHT_HERE: [Caught; 12] = [
     caught("delete_what_is_read", RETENTION, "left == right"),
     caught("seal_unseen", SWEEP, "RecoveryReport"),
     caught("trust_the_primary_bit", FLIP, "1 faults"),
+    caught("skip_sync", LOG_CUT, "event"),
+    caught("skip_dir_sync", LOG_CUT, "gone"),
+    caught("skip_reserve", LOG_FULL, "the seal has its space"),
+    caught("log_skip_group_checksum", LOG_FLIP, "unfound"),
+    caught("log_skip_chain", LOG_GROUPS, "missing"),
+    caught("log_ignore_watermark", LOG_TAIL, "reads otherwise"),
+    caught("log_skip_watermark", LOG_TAIL, "reads otherwise"),
+    caught("log_skip_later_groups", LOG_LATER, "byte"),
+    caught("log_go_on_after_failure", LOG_STOP, "it is not tried again"),
+    caught("log_trust_cache", LOG_TRUST, "every file is flushed"),
     caught("ignore_size", OLDER, "the bytes behind it were written"),
 ];
 

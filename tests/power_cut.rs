@@ -3,22 +3,23 @@
 //!
 //! A whole life of a run (open, appends, anchor, seal, close) is recorded on a disk in memory. At
 //! every operation the power is cut, many times with different dice: each sector that was
-//! written since the last flush keeps its old bytes or gets those of any of the writes since, in
-//! units of 512 or 4096 bytes; the length is the flushed one or any later; names made, renamed or
-//! removed since the directory's last flush may not be. Each image is opened with the code that
+//! written since the last flush keeps its old bytes or gets those of any of the writes since
+//! (`disk/platter.rs`), for the log also cut at any byte. Each image is opened with the code that
 //! ships, checked, sealed, closed and checked again; for some, the power is cut during that too.
 
 #[path = "disk/mod.rs"]
 mod disk;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use disk::{Content, Event, MemoryVolume};
-use eventstore::backend::redb::{RedbOptions, RedbStore, open_sealed_on};
+use disk::platter::{Dice, Platter};
+use disk::{Event, MemoryVolume};
+use eventstore::backend::log::{self, LogOptions, LogStore};
+use eventstore::backend::redb::{self, RedbOptions, RedbStore};
 use eventstore::backend::{Direction, EventReader, EventStore};
 use eventstore::entry::{AppendEntry, EntryView};
 use eventstore::error::EventStoreError;
@@ -28,8 +29,63 @@ use eventstore::index::{IndexKey, IndexKind, KeyList, encode_keys};
 use eventstore::manifest::{RunManifest, RunStatus};
 use eventstore::snapshot::SnapshotAnchor;
 
-const FILE: &str = "r-1.redb";
+const INSTANCE: &str = "i-1";
+const RUN: &str = "r-1";
 const IMAGES_MIN: usize = 10_000;
+const LOG_IMAGES: usize = 4_000;
+const LOG_IMAGES_IN_CAMPAIGN: usize = 100_000;
+
+/// The backend whose life is cut.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Redb { two_phase: bool },
+    Log,
+}
+
+impl Kind {
+    fn store(self, volume: &MemoryVolume) -> Box<dyn EventStore> {
+        match self {
+            Self::Redb { two_phase } => {
+                let options = RedbOptions { two_phase, cache_bytes: 4 << 20, digest_key: None };
+                Box::new(RedbStore::on(volume.as_volume(), options))
+            }
+            Self::Log => {
+                // Short, so that a life has many; without a thread, so that it is the same again.
+                let (segment_bytes_max, uses_thread) = (16 << 10, false);
+                let options = LogOptions { digest_key: None, segment_bytes_max, uses_thread };
+                Box::new(LogStore::on(volume.as_volume(), options))
+            }
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Redb { .. } => "r-1.redb",
+            Self::Log => "r-1.eslog",
+        }
+    }
+
+    fn open_sealed(
+        self,
+        volume: &MemoryVolume,
+        check: bool,
+    ) -> Result<Arc<dyn EventReader>, EventStoreError> {
+        match self {
+            Self::Redb { .. } => {
+                let disk = volume.disk(self.name());
+                redb::open_sealed_on(disk, Path::new(self.name()), 1 << 20, check)
+            }
+            Self::Log => log::open_sealed_on(volume, INSTANCE, RUN, check),
+        }
+    }
+
+    fn platter(self) -> Platter {
+        match self {
+            Self::Redb { .. } => Platter::default(),
+            Self::Log => Platter::default().torn_anywhere(),
+        }
+    }
+}
 
 /// What the store has answered so far, and what it was asked and may or may not have done.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -54,22 +110,6 @@ enum Plant {
     SkipSync,
     SkipSyncOnceOpen,
     SkipDirSync,
-}
-
-/// Small dice with a seed that can be printed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % sides
-    }
-}
-
-fn options(two_phase: bool) -> RedbOptions {
-    RedbOptions { two_phase, cache_bytes: 4 << 20, digest_key: None }
 }
 
 fn anchor(high_watermark: u64) -> SnapshotAnchor {
@@ -105,7 +145,7 @@ fn with_entry<T>(seq: u64, use_it: impl FnOnce(&EntryView<'_>) -> T) -> T {
     use_it(&entry)
 }
 
-fn append(store: &mut RedbStore, from: u64, to: u64) {
+fn append(store: &mut dyn EventStore, from: u64, to: u64) {
     let payloads: Vec<_> = (from..=to).map(payload_of).collect();
     let keys: Vec<_> = (from..=to).map(keys_of).collect();
     let mut batch = Vec::new();
@@ -122,7 +162,7 @@ fn append(store: &mut RedbStore, from: u64, to: u64) {
 }
 
 /// Records a life; the promises are numbered as the events name them.
-fn record(plant: Plant, two_phase: bool) -> (Vec<Event>, Vec<Promise>) {
+fn record(plant: Plant, kind: Kind) -> (Vec<Event>, Vec<Promise>) {
     let volume = MemoryVolume::recording();
     volume.knobs.skip_sync.store(plant == Plant::SkipSync, Ordering::Relaxed);
     volume.knobs.skip_dir_sync.store(plant == Plant::SkipDirSync, Ordering::Relaxed);
@@ -133,8 +173,8 @@ fn record(plant: Plant, two_phase: bool) -> (Vec<Event>, Vec<Promise>) {
         promises.push(next);
         volume.promise(promises.len() - 1);
     };
-    let mut store = RedbStore::on(volume.as_volume(), options(two_phase));
-    store.open_run(&RunManifest::new("r-1", "i-1", 4000)).unwrap();
+    let mut store = kind.store(&volume);
+    store.open_run(&RunManifest::new(RUN, INSTANCE, 4000)).unwrap();
     promise(&|now| now.is_open = true);
     if plant == Plant::SkipSyncOnceOpen {
         volume.knobs.skip_sync.store(true, Ordering::Relaxed);
@@ -143,7 +183,7 @@ fn record(plant: Plant, two_phase: bool) -> (Vec<Event>, Vec<Promise>) {
     let mut last = 0;
     for (number, size) in sizes.into_iter().enumerate() {
         promise(&|now| now.in_flight = Some(last + size));
-        append(&mut store, last + 1, last + size);
+        append(&mut *store, last + 1, last + size);
         last += size;
         promise(&|now| {
             now.in_flight = None;
@@ -165,125 +205,6 @@ fn record(plant: Plant, two_phase: bool) -> (Vec<Event>, Vec<Promise>) {
     promise(&|now| now.is_closed = true);
     drop(store);
     (volume.take_events(), promises)
-}
-
-/// A disk as events leave it: what is certainly on it, and what was done since the last flush.
-#[derive(Debug, Clone, Default)]
-struct Platter {
-    files: Vec<File>,
-    names: BTreeMap<String, usize>,
-    pending_names: Vec<Event>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct File {
-    flushed: Content,
-    /// As it would be without a power cut.
-    current: Content,
-    pending: Vec<Event>,
-}
-
-impl Platter {
-    fn apply(&mut self, event: &Event) {
-        match event {
-            Event::Create { file, .. } => {
-                self.files.resize_with((*file + 1).max(self.files.len()), File::default);
-                self.pending_names.push(event.clone());
-            }
-            Event::Write { file, offset, bytes } => {
-                let file = &mut self.files[*file];
-                file.current.write(*offset, bytes);
-                file.pending.push(event.clone());
-            }
-            Event::SetLen { file, len } => {
-                let file = &mut self.files[*file];
-                file.current.set_len(*len);
-                file.pending.push(event.clone());
-            }
-            Event::Sync { file } => {
-                let file = &mut self.files[*file];
-                file.flushed = file.current.clone();
-                file.pending.clear();
-            }
-            Event::Rename { .. } | Event::Remove { .. } => self.pending_names.push(event.clone()),
-            Event::SyncNames => {
-                for event in std::mem::take(&mut self.pending_names) {
-                    apply_name(&mut self.names, &event);
-                }
-            }
-            Event::Promised(_) => {}
-        }
-    }
-
-    /// One outcome of a power cut at this moment.
-    fn cut(&self, dice: &mut Dice) -> MemoryVolume {
-        let mut names = self.names.clone();
-        // Names change in order, and any number of the changes may have been kept.
-        let kept = dice.roll(self.pending_names.len() + 1);
-        for event in &self.pending_names[..kept] {
-            apply_name(&mut names, event);
-        }
-        let mut files: BTreeMap<usize, Content> = BTreeMap::new();
-        for &file in names.values() {
-            files.entry(file).or_insert_with(|| self.files[file].cut(dice));
-        }
-        MemoryVolume::with_files(
-            names.into_iter().map(|(name, file)| (name, files.remove(&file).unwrap())),
-        )
-    }
-}
-
-fn apply_name(names: &mut BTreeMap<String, usize>, event: &Event) {
-    match event {
-        Event::Create { name, file } => {
-            names.insert(name.clone(), *file);
-        }
-        Event::Rename { from, to } => {
-            if let Some(file) = names.remove(from) {
-                names.insert(to.clone(), file);
-            }
-        }
-        Event::Remove { name } => {
-            names.remove(name);
-        }
-        _ => {}
-    }
-}
-
-impl File {
-    fn cut(&self, dice: &mut Dice) -> Content {
-        let mut content = self.flushed.clone();
-        let lens = |event: &Event| match event {
-            Event::SetLen { len, .. } => Some(*len),
-            _ => None,
-        };
-        let mut lengths = vec![content.len()];
-        lengths.extend(self.pending.iter().filter_map(lens));
-        let length = lengths[dice.roll(lengths.len())];
-        // How much of what was written is kept: nothing, about all, or a coin for each sector.
-        let (keep, of) = [(0, 1), (1, 2), (1, 2), (7, 8), (1, 8), (1, 1)][dice.roll(6)];
-        let sector = [512, 4096][dice.roll(2)];
-        // In any order, so that an early write may win over a later one.
-        let mut order: Vec<usize> = (0..self.pending.len()).collect();
-        if dice.roll(2) == 0 {
-            for at in (1..order.len()).rev() {
-                order.swap(at, dice.roll(at + 1));
-            }
-        }
-        let longest = lengths.into_iter().max().unwrap_or(0);
-        content.set_len(longest);
-        for number in order {
-            let Event::Write { offset, bytes, .. } = &self.pending[number] else { continue };
-            for (index, part) in bytes.chunks(sector).enumerate() {
-                let at = offset + (index * sector) as u64;
-                if dice.roll(of) < keep && at + part.len() as u64 <= longest {
-                    content.write(at, part);
-                }
-            }
-        }
-        content.set_len(length);
-        content
-    }
 }
 
 /// What an image showed that it must not show.
@@ -328,12 +249,11 @@ fn check_rows(reader: &dyn EventReader, promise: &Promise) -> Result<u64, Violat
 }
 
 /// Opens an image as a restarted engine would, and checks it against what was promised.
-fn check(volume: &MemoryVolume, promise: &Promise) -> Result<(), Violation> {
-    if !volume.names().iter().any(|name| name == FILE) {
+fn check(kind: Kind, volume: &MemoryVolume, promise: &Promise) -> Result<(), Violation> {
+    if !volume.names().iter().any(|name| name == kind.name()) {
         return ensure(!promise.is_open, || "the run is gone".into());
     }
-    let path = Path::new(FILE);
-    match open_sealed_on(volume.disk(FILE), path, 1 << 20, false) {
+    match kind.open_sealed(volume, false) {
         Ok(reader) => {
             let is_allowed = promise.is_sealed || promise.recovery_in_flight;
             ensure(is_allowed, || "sealed and closed before its seal".into())?;
@@ -346,8 +266,8 @@ fn check(volume: &MemoryVolume, promise: &Promise) -> Result<(), Violation> {
         Err(error) => return Err(format!("the file does not open: {error}")),
     }
     ensure(!promise.is_closed, || "closed in order, and not clean".into())?;
-    let mut store = RedbStore::on(volume.as_volume(), options(true));
-    store.load_crashed("i-1", "r-1").map_err(|error| format!("it does not load: {error}"))?;
+    let mut store = kind.store(volume);
+    store.load_crashed(INSTANCE, RUN).map_err(|error| format!("it does not load: {error}"))?;
     let reader = store.reader().unwrap();
     check_rows(&*reader, promise)?;
     let status = reader.manifest().map_err(|error| format!("manifest: {error}"))?.status;
@@ -366,7 +286,7 @@ fn check(volume: &MemoryVolume, promise: &Promise) -> Result<(), Violation> {
     };
     store.close().map_err(|error| format!("it does not close: {error}"))?;
     drop(store);
-    let reopened = open_sealed_on(volume.disk(FILE), path, 1 << 20, true);
+    let reopened = kind.open_sealed(volume, true);
     let reader = reopened.map_err(|error| format!("sealed, it does not open: {error}"))?;
     check_sealed(&*reader, promise, sealed_as)
 }
@@ -396,13 +316,14 @@ struct Counts {
 /// Cuts the power at every event, `images` times each; every `nth` image once more during its
 /// recovery.
 fn sweep(
+    kind: Kind,
     life: &(Vec<Event>, Vec<Promise>),
     images: usize,
     nth: usize,
     dice: &mut Dice,
 ) -> Result<Counts, Violation> {
     let (events, promises) = life;
-    let mut platter = Platter::default();
+    let mut platter = kind.platter();
     let mut promise = &promises[0];
     let mut counts = Counts::default();
     for (number, event) in events.iter().enumerate() {
@@ -416,9 +337,9 @@ fn sweep(
             counts.images += 1;
             let says = |what| format!("event {number} ({promise:?}), seed {seed:#x}: {what}");
             if counts.images.is_multiple_of(nth) {
-                counts.second_cuts += cut_recovery(volume, promise, dice).map_err(says)?;
+                counts.second_cuts += cut_recovery(kind, &volume, promise, dice).map_err(says)?;
             } else {
-                check(&volume, promise).map_err(says)?;
+                check(kind, &volume, promise).map_err(says)?;
             }
             counts.outcomes.insert((promise.high_watermark, promise.anchor, promise.is_sealed));
         }
@@ -428,23 +349,21 @@ fn sweep(
 
 /// Recovers an image on a recording disk and cuts the power again at every event of that.
 fn cut_recovery(
-    volume: MemoryVolume,
+    kind: Kind,
+    volume: &MemoryVolume,
     promise: &Promise,
     dice: &mut Dice,
 ) -> Result<usize, Violation> {
-    let Some(content) = volume.content(FILE) else { return check(&volume, promise).map(|()| 0) };
-    let file = File { flushed: content.clone(), current: content, pending: Vec::new() };
-    let names = BTreeMap::from([(FILE.to_owned(), 0)]);
-    let mut platter = Platter { files: vec![file.clone()], names, pending_names: Vec::new() };
-    let recording = MemoryVolume::with_files([(FILE.to_owned(), file.current)]);
+    let recording = volume.copy();
+    let mut platter = Platter::of(&recording);
     recording.knobs.record.store(true, Ordering::Relaxed);
-    check(&recording, promise)?;
+    check(kind, &recording, promise)?;
     let events = recording.take_events();
     let promise = Promise { recovery_in_flight: true, ..promise.clone() };
     for event in &events {
         platter.apply(event);
         let image = platter.cut(dice);
-        check(&image, &promise)?;
+        check(kind, &image, &promise)?;
     }
     Ok(events.len())
 }
@@ -452,12 +371,23 @@ fn cut_recovery(
 /// At least 10,000 power cuts lose nothing acknowledged and show nothing half done.
 #[test]
 fn power_cuts_lose_nothing_acknowledged() {
-    let life = Arc::new(record(Plant::None, true));
+    cut_from_two_seeds(Kind::Redb { two_phase: true }, IMAGES_MIN);
+}
+
+/// The log: a few thousand cuts in a test run, 100,000 in a campaign.
+#[test]
+fn power_cuts_of_the_log_lose_nothing_acknowledged() {
+    let is_campaign = std::env::var_os("ES_CAMPAIGN").is_some_and(|value| value == "1");
+    cut_from_two_seeds(Kind::Log, if is_campaign { LOG_IMAGES_IN_CAMPAIGN } else { LOG_IMAGES });
+}
+
+fn cut_from_two_seeds(kind: Kind, images_min: usize) {
+    let life = Arc::new(record(Plant::None, kind));
     let seeds = [0x9E37_79B9_7F4A_7C15_u64, 0xD1B5_4A32_D192_ED03];
-    let each = IMAGES_MIN.div_ceil(life.0.len() * seeds.len());
+    let each = images_min.div_ceil(life.0.len() * seeds.len());
     let sweeps = seeds.map(|seed| {
         let life = life.clone();
-        std::thread::spawn(move || sweep(&life, each, 200, &mut Dice(seed)))
+        std::thread::spawn(move || sweep(kind, &life, each, 200, &mut Dice(seed)))
     });
     let mut images = 0;
     for (seed, sweep) in seeds.into_iter().zip(sweeps) {
@@ -471,15 +401,16 @@ fn power_cuts_lose_nothing_acknowledged() {
         );
         images += counts.images;
     }
-    assert!(images >= IMAGES_MIN, "{images} power cuts");
+    assert!(images >= images_min, "{images} power cuts");
 }
 
 /// One flush a commit survives power cuts as well; what it risks is silent damage afterwards.
 #[test]
 fn power_cuts_with_one_flush_a_commit_lose_nothing_acknowledged() {
-    let life = record(Plant::None, false);
+    let kind = Kind::Redb { two_phase: false };
+    let life = record(Plant::None, kind);
     let seed = 0xA076_1D64_78BD_642F;
-    let counts = sweep(&life, 8, 500, &mut Dice(seed)).unwrap_or_else(|why| panic!("{why}"));
+    let counts = sweep(kind, &life, 8, 500, &mut Dice(seed)).unwrap_or_else(|why| panic!("{why}"));
     println!(
         "seed {seed:#x}: {} power cuts, {} during recovery",
         counts.images, counts.second_cuts
@@ -489,10 +420,12 @@ fn power_cuts_with_one_flush_a_commit_lose_nothing_acknowledged() {
 /// The sweep notices a disk whose flush does nothing, and one whose directory is never flushed.
 #[test]
 fn planted_faults_are_caught() {
-    for plant in [Plant::SkipSync, Plant::SkipSyncOnceOpen, Plant::SkipDirSync] {
-        let life = record(plant, true);
-        let caught = sweep(&life, 20, usize::MAX, &mut Dice(0x2545_F491_4F6C_DD1D));
-        println!("{plant:?}: {:?}", caught.as_ref().err());
-        assert!(caught.is_err(), "{plant:?} was not noticed");
+    let plants = [Plant::SkipSync, Plant::SkipSyncOnceOpen, Plant::SkipDirSync];
+    let kinds = [Kind::Redb { two_phase: true }, Kind::Log];
+    for (kind, plant) in kinds.into_iter().flat_map(|kind| plants.map(|plant| (kind, plant))) {
+        let life = record(plant, kind);
+        let caught = sweep(kind, &life, 20, usize::MAX, &mut Dice(0x2545_F491_4F6C_DD1D));
+        println!("{kind:?}, {plant:?}: {:?}", caught.as_ref().err());
+        assert!(caught.is_err(), "{kind:?}, {plant:?} was not noticed");
     }
 }

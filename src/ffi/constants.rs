@@ -63,7 +63,7 @@ constants! {
     "es_open_options.backend": {
         ES_BACKEND_REDB: u32 = 1, "One file per run. The default.";
         ES_BACKEND_MEMORY: u32 = 2, "No file; for tests and simulation.";
-        ES_BACKEND_LOG: u32 = 3, "Not in this version: ES_ERR_UNSUPPORTED.";
+        ES_BACKEND_LOG: u32 = 3, "One directory per run: a commit is one write and one flush.";
     }
     "es_open_options.durability": {
         ES_DURABILITY_TWO_PHASE: u32 = 1,

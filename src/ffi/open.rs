@@ -131,7 +131,8 @@ pub unsafe extern "C" fn es_init_reader_options(
 }
 
 /// Creates a run and starts its writer. When it returns ES_OK the run is on stable storage under
-/// `<base>/<instance_id>/<run_id>.redb`, with no entries. An existing name is never changed.
+/// `<base>/<instance_id>/<run_id>.redb` (the log backend: `.eslog/`), with no entries. An existing
+/// name is never changed.
 /// @param base      directory of all instances, UTF-8; made if missing; the memory backend ignores it
 /// @param base_len  its length in bytes, or ES_NTS; at most 4,095
 /// @param manifest  what the run says of itself, copied: status ES_RUN_RUNNING, no high-watermark,
@@ -147,7 +148,7 @@ pub unsafe extern "C" fn es_init_reader_options(
 ///         another run id;
 ///         ES_ERR_INVALID_ARGUMENT, ES_ERR_INVALID_UTF8, ES_ERR_UNSUPPORTED_FIELD,
 ///         ES_ERR_STRUCT_SIZE, ES_ERR_ABI_MISMATCH, ES_ERR_NULL_POINTER: correct what err names;
-///         ES_ERR_UNSUPPORTED: the backend is not in this library, or the file system has no locks;
+///         ES_ERR_UNSUPPORTED: the file system has no locks;
 ///         ES_ERR_CORRUPTED, ES_ERR_UNSUPPORTED_FORMAT: a file of this name is no run: move it away;
 ///         ES_ERR_NOT_FOUND, ES_ERR_DISK, ES_ERR_BACKEND: see err->os_errno: correct the
 ///         directory, free space, or report it;
@@ -174,7 +175,7 @@ pub unsafe extern "C" fn es_open_run(
             let manifest = manifest::read("manifest", manifest)?;
             let base = match options.backend {
                 BackendKind::Memory => "",
-                BackendKind::Redb => args::path("base", base, base_len)?,
+                BackendKind::Redb | BackendKind::Log => args::path("base", base, base_len)?,
             };
             let run = store::open_run(Path::new(base), &manifest, options)?;
             out::put(out, handle::give_run(run)?);
@@ -184,7 +185,7 @@ pub unsafe extern "C" fn es_open_run(
 }
 
 /// Opens a sealed run for reading. The file is never written to.
-/// @param path      the run's file, UTF-8
+/// @param path      the run's file, or its directory (log backend), UTF-8
 /// @param path_len  its length in bytes, or ES_NTS; at most 4,095
 /// @param options   NULL: the defaults
 /// @param out       receives the reader, to be freed with es_free_reader; NULL on failure
@@ -196,7 +197,6 @@ pub unsafe extern "C" fn es_open_run(
 ///         ES_ERR_UNSUPPORTED_FORMAT: use a library that knows the format;
 ///         ES_ERR_INVALID_ARGUMENT, ES_ERR_INVALID_UTF8, ES_ERR_UNSUPPORTED_FIELD,
 ///         ES_ERR_STRUCT_SIZE, ES_ERR_ABI_MISMATCH, ES_ERR_NULL_POINTER: correct what err names;
-///         ES_ERR_UNSUPPORTED: the path is of a backend that is not in this library;
 ///         ES_ERR_DISK, ES_ERR_BACKEND: see err->os_errno; ES_ERR_OUT_OF_MEMORY: free memory;
 ///         ES_ERR_PANIC: report it.
 /// [any thread] [blocks] Since 0.1.
@@ -319,10 +319,7 @@ fn convert_open(options: &es_open_options) -> Result<OpenOptions, Refusal> {
         backend: match options.backend {
             0 | ES_BACKEND_REDB => BackendKind::Redb,
             ES_BACKEND_MEMORY => BackendKind::Memory,
-            ES_BACKEND_LOG => {
-                let reason = "the log backend is not in this library";
-                return Err(Refusal::call(ES_ERR_UNSUPPORTED, "options.backend", reason));
-            }
+            ES_BACKEND_LOG => BackendKind::Log,
             other => return Err(args::unknown("options.backend", other)),
         },
         durability: match options.durability {

@@ -162,7 +162,7 @@ pub unsafe extern "C" fn es_recover(
 /// Reads a sealed run whole and reports everything that is wrong with it as findings; the file is
 /// never written. summary.flags has ES_REPORT_CLEAN when there are none. Damage is a finding: the
 /// call then answers ES_OK.
-/// @param path      the run's file, UTF-8
+/// @param path      the run's file, or its directory (log backend), UTF-8
 /// @param path_len  its length in bytes, or ES_NTS; at most 4,095
 /// @param options   NULL: the defaults. ES_OPERATION_DIGEST_KEY, ES_OPERATION_EXPECTED_DIGEST
 /// @param out       receives the report, to be freed with es_free_report; NULL on failure
@@ -226,7 +226,7 @@ pub unsafe extern "C" fn es_verify_run(
 /// Copies the good rows of a quarantined or damaged run into a new run, with new seqs, sealed
 /// ES_RUN_CRASHED_RECOVERED, that names the old one as its parent. One row: the new run. Findings:
 /// what was lost. The old file is never written; when the call fails, no new run is left.
-/// @param path             the old run's file, UTF-8
+/// @param path             the old run's file or directory, UTF-8
 /// @param path_len         its length in bytes, or ES_NTS; at most 4,095
 /// @param base             directory of all instances, UTF-8
 /// @param base_len         its length in bytes, or ES_NTS; at most 4,095

@@ -385,6 +385,7 @@ pub(super) fn listed(listing: &RunListing, outcome: u32) -> RunRow {
     let backend = match listing.backend {
         BackendKind::Redb => ES_BACKEND_REDB,
         BackendKind::Memory => ES_BACKEND_MEMORY,
+        BackendKind::Log => ES_BACKEND_LOG,
     };
     let mut row = es_run_row { bytes: listing.bytes, backend, outcome, ..NO_NUMBERS };
     let (mut parent, mut reason) = (String::new(), String::new());

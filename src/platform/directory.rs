@@ -68,6 +68,13 @@ impl Directory {
         Self::open_base(path)
     }
 
+    /// Opens a directory by a path that the host gave, itself and not what a symbolic link points at.
+    pub(crate) fn open_path(path: &Path) -> io::Result<Self> {
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY;
+        let descriptor = Descriptor::open(None, &c_string(path.as_os_str())?, flags)?;
+        Ok(Self { descriptor, path: path.to_path_buf() })
+    }
+
     /// Opens a directory in this one, itself and not what a symbolic link points at.
     pub(crate) fn open_child(&self, name: &str) -> io::Result<Self> {
         let flags = libc::O_RDONLY | libc::O_DIRECTORY;
@@ -196,6 +203,14 @@ impl Directory {
         let name_c = c_string(OsStr::new(name))?;
         // SAFETY: `name_c` is NUL-terminated and outlives the call.
         retry(|| unsafe { libc::unlinkat(self.raw(), name_c.as_ptr(), 0) }).map(drop)
+    }
+
+    /// Removes an empty directory in this one.
+    pub(crate) fn remove_child(&self, name: &str) -> io::Result<()> {
+        let name_c = c_string(OsStr::new(name))?;
+        // SAFETY: `name_c` is NUL-terminated and outlives the call.
+        retry(|| unsafe { libc::unlinkat(self.raw(), name_c.as_ptr(), libc::AT_REMOVEDIR) })
+            .map(drop)
     }
 
     /// Puts the names in this directory on stable storage.

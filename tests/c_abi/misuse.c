@@ -216,8 +216,6 @@ static void open_run_options(void) {
     options = good_options();
     options.backend = 99;
     REFUSED(ES_ERR_INVALID_ARGUMENT, "options.backend", OPEN(&manifest, &options));
-    options.backend = ES_BACKEND_LOG;
-    REFUSED(ES_ERR_UNSUPPORTED, "options.backend", OPEN(&manifest, &options));
     options = good_options();
     options.durability = 3;
     REFUSED(ES_ERR_INVALID_ARGUMENT, "options.durability", OPEN(&manifest, &options));

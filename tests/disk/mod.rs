@@ -1,8 +1,10 @@
-//! A disk in memory that the redb backend runs on instead of the operating system's.
+//! A disk in memory that a backend runs on instead of the operating system's.
 //!
 //! It can record every operation (for power cuts, see `power_cut.rs`), be full, be slow, fail, and
 //! count. Pages are shared between copies, so that thousands of images of one file are cheap.
 #![allow(dead_code, unreachable_pub)]
+
+pub mod platter;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use eventstore::backend::redb::disk::{Disk, Folder, LockMode, LockRange, Purpose, Volume};
+use eventstore::backend::disk::{Disk, Folder, LockMode, LockRange, Purpose, Volume};
 
 pub const PAGE_BYTES: usize = 4096;
 
@@ -85,12 +87,23 @@ fn pieces(offset: u64, length: usize) -> impl Iterator<Item = (std::ops::Range<u
     })
 }
 
-/// What happened to the disk, in order. Files are numbered as they are made.
+/// What a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Node {
+    File(usize),
+    Folder(usize),
+}
+
+/// The names of all folders, by the folder's number; that of the instance is 0.
+pub type Names = BTreeMap<(usize, String), Node>;
+
+/// What happened to the disk, in order. Files and folders are numbered as they are made.
 #[derive(Debug, Clone)]
 pub enum Event {
     Create {
+        folder: usize,
         name: String,
-        file: usize,
+        node: Node,
     },
     Write {
         file: usize,
@@ -105,13 +118,17 @@ pub enum Event {
         file: usize,
     },
     Rename {
+        folder: usize,
         from: String,
         to: String,
     },
     Remove {
+        folder: usize,
         name: String,
     },
-    SyncNames,
+    SyncNames {
+        folder: usize,
+    },
     /// Put in by the test: what the store has promised from here on.
     Promised(usize),
 }
@@ -143,7 +160,8 @@ pub struct Knobs {
 #[derive(Debug, Default)]
 struct State {
     files: Vec<Content>,
-    names: BTreeMap<String, usize>,
+    names: Names,
+    folders: usize,
     events: Vec<Event>,
     locks: Vec<Lock>,
     handles: u64,
@@ -162,20 +180,63 @@ struct Lock {
 pub struct MemoryVolume {
     state: Arc<Mutex<State>>,
     pub knobs: Arc<Knobs>,
+    /// The folder that this handle is for; 0 is the instance's.
+    folder: usize,
 }
 
 impl MemoryVolume {
     /// A volume with these files in it.
     pub fn with_files(files: impl IntoIterator<Item = (String, Content)>) -> Self {
+        let (names, files) = files
+            .into_iter()
+            .enumerate()
+            .map(|(number, (name, content))| (((0, name), Node::File(number)), content))
+            .unzip();
+        Self::with_names(names, files)
+    }
+
+    /// A volume with these names and, by their numbers, files in it.
+    pub fn with_names(names: Names, files: Vec<Content>) -> Self {
         let volume = Self::default();
         {
             let mut state = volume.lock();
-            for (number, (name, content)) in files.into_iter().enumerate() {
-                state.names.insert(name, number);
-                state.files.push(content);
-            }
+            let numbers = names.values().map(|node| match node {
+                Node::File(_) => 0,
+                Node::Folder(number) => *number,
+            });
+            state.folders = numbers.max().unwrap_or(0);
+            (state.names, state.files) = (names, files);
         }
         volume
+    }
+
+    /// The same with every file and name a copy of its own.
+    pub fn copy(&self) -> Self {
+        let state = self.lock();
+        Self::with_names(state.names.clone(), state.files.clone())
+    }
+
+    /// All names and files.
+    pub fn everything(&self) -> (Names, Vec<Content>) {
+        let state = self.lock();
+        (state.names.clone(), state.files.clone())
+    }
+
+    /// Changes a file where it lies, as rot does.
+    pub fn change(&self, file: usize, change: impl FnOnce(&mut Content)) {
+        change(&mut self.lock().files[file]);
+    }
+
+    fn key(&self, name: &str) -> (usize, String) {
+        (self.folder, name.to_owned())
+    }
+
+    fn file(&self, state: &State, name: &str) -> io::Result<usize> {
+        match state.names.get(&self.key(name)) {
+            Some(Node::File(file)) => Ok(*file),
+            Some(Node::Folder(_)) => Err(io::Error::from_raw_os_error(libc::EISDIR)),
+            None => Err(io::Error::from_raw_os_error(libc::ENOENT)),
+        }
     }
 
     pub fn recording() -> Self {
@@ -198,18 +259,20 @@ impl MemoryVolume {
 
     pub fn content(&self, name: &str) -> Option<Content> {
         let state = self.lock();
-        state.names.get(name).map(|&file| state.files[file].clone())
+        self.file(&state, name).ok().map(|file| state.files[file].clone())
     }
 
     pub fn put(&self, name: &str, content: Content) {
         let mut state = self.lock();
         let number = state.files.len();
         state.files.push(content);
-        state.names.insert(name.to_owned(), number);
+        state.names.insert(self.key(name), Node::File(number));
     }
 
     pub fn names(&self) -> Vec<String> {
-        self.lock().names.keys().cloned().collect()
+        let state = self.lock();
+        let own = state.names.keys().filter(|(folder, _)| *folder == self.folder);
+        own.map(|(_, name)| name.clone()).collect()
     }
 
     pub fn disk(&self, name: &str) -> Arc<dyn Disk> {
@@ -257,51 +320,85 @@ impl Volume for MemoryVolume {
 impl Folder for MemoryVolume {
     fn open(&self, name: &str, purpose: Purpose) -> io::Result<Arc<dyn Disk>> {
         let mut state = self.lock();
-        let missing = || io::Error::from_raw_os_error(libc::ENOENT);
-        let file = *state.names.get(name).ok_or_else(missing)?;
+        let file = self.file(&state, name)?;
         Ok(self.handle(&mut state, file, purpose))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn Disk>> {
         self.refuse()?;
         let mut state = self.lock();
-        if state.names.contains_key(name) {
+        if state.names.contains_key(&self.key(name)) {
             return Err(io::Error::from_raw_os_error(libc::EEXIST));
         }
         let file = state.files.len();
         state.files.push(Content::default());
-        state.names.insert(name.to_owned(), file);
-        self.note(&mut state, Event::Create { name: name.to_owned(), file });
+        let node = Node::File(file);
+        state.names.insert(self.key(name), node);
+        let (folder, name) = self.key(name);
+        self.note(&mut state, Event::Create { folder, name, node });
         Ok(self.handle(&mut state, file, Purpose::Write))
     }
 
     fn contains(&self, name: &str) -> io::Result<bool> {
-        Ok(self.lock().names.contains_key(name))
+        Ok(self.lock().names.contains_key(&self.key(name)))
     }
 
     fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.lock();
-        if state.names.contains_key(to) {
+        if state.names.contains_key(&self.key(to)) {
             return Err(io::Error::from_raw_os_error(libc::EEXIST));
         }
         let missing = || io::Error::from_raw_os_error(libc::ENOENT);
-        let file = state.names.remove(from).ok_or_else(missing)?;
-        state.names.insert(to.to_owned(), file);
-        self.note(&mut state, Event::Rename { from: from.to_owned(), to: to.to_owned() });
+        let node = state.names.remove(&self.key(from)).ok_or_else(missing)?;
+        state.names.insert(self.key(to), node);
+        let (folder, to) = self.key(to);
+        self.note(&mut state, Event::Rename { folder, from: from.to_owned(), to });
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = self.lock();
-        state.names.remove(name);
-        self.note(&mut state, Event::Remove { name: name.to_owned() });
+        state.names.remove(&self.key(name));
+        let (folder, name) = self.key(name);
+        self.note(&mut state, Event::Remove { folder, name });
         Ok(())
+    }
+
+    fn make_folder(&self, name: &str) -> io::Result<Arc<dyn Folder>> {
+        self.refuse()?;
+        let mut state = self.lock();
+        if state.names.contains_key(&self.key(name)) {
+            return Err(io::Error::from_raw_os_error(libc::EEXIST));
+        }
+        state.folders += 1;
+        let (number, node) = (state.folders, Node::Folder(state.folders));
+        state.names.insert(self.key(name), node);
+        let (folder, name) = self.key(name);
+        self.note(&mut state, Event::Create { folder, name, node });
+        Ok(Arc::new(Self { folder: number, ..self.clone() }))
+    }
+
+    fn open_folder(&self, name: &str) -> io::Result<Arc<dyn Folder>> {
+        match self.lock().names.get(&self.key(name)) {
+            Some(Node::Folder(folder)) => Ok(Arc::new(Self { folder: *folder, ..self.clone() })),
+            Some(Node::File(_)) => Err(io::Error::from_raw_os_error(libc::ENOTDIR)),
+            None => Err(io::Error::from_raw_os_error(libc::ENOENT)),
+        }
+    }
+
+    fn remove_folder(&self, name: &str) -> io::Result<()> {
+        self.remove(name)
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        Ok(Self::names(self))
     }
 
     fn sync(&self) -> io::Result<()> {
         let mut state = self.lock();
         if !self.knobs.skip_dir_sync.load(Ordering::Relaxed) {
-            self.note(&mut state, Event::SyncNames);
+            let folder = self.folder;
+            self.note(&mut state, Event::SyncNames { folder });
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ struct Layer {
 }
 
 /// From the ground up. A module belongs to the layer that names the longest part of its path.
-const LAYERS: [Layer; 11] = [
+const LAYERS: [Layer; 12] = [
     Layer { name: "ground", modules: &["planted", "sync"], may_name: &[] },
     Layer {
         name: "domain",
@@ -23,6 +23,11 @@ const LAYERS: [Layer; 11] = [
     },
     Layer { name: "platform", modules: &["platform"], may_name: &["ground", "domain"] },
     Layer { name: "contract", modules: &["backend"], may_name: &["ground", "domain"] },
+    Layer {
+        name: "disk",
+        modules: &["backend::disk", "backend::os_disk"],
+        may_name: &["ground", "domain", "platform"],
+    },
     Layer { name: "memory backend", modules: &["backend::memory"], may_name: BELOW_BACKENDS },
     Layer { name: "redb backend", modules: &["backend::redb"], may_name: BELOW_BACKENDS },
     Layer { name: "log backend", modules: &["backend::log"], may_name: BELOW_BACKENDS },
@@ -53,7 +58,7 @@ const LAYERS: [Layer; 11] = [
     },
 ];
 
-const BELOW_BACKENDS: &[&str] = &["ground", "domain", "platform", "contract"];
+const BELOW_BACKENDS: &[&str] = &["ground", "domain", "platform", "disk", "contract"];
 
 /// Names that climb, and modules that no layer claims.
 pub(crate) fn upward_imports(file: &SourceFile) -> Vec<String> {

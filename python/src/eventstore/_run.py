@@ -496,7 +496,7 @@ def open_run(
         base: directory of all instances; made if missing. The memory backend ignores it.
         run_id: names the run and its file, unique in the instance: A-Z a-z 0-9 . _ -
         instance_id: names the trading instance and its directory.
-        backend: a file, or memory for tests and simulation.
+        backend: a file, a log (a directory), or memory for tests and simulation.
         durability: two flushes a commit, or one.
         halt_after: a full queue and no commit for so many seconds halts the run; None: never.
             The default is the library's; a laptop's disk can take longer.

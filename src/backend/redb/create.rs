@@ -13,10 +13,10 @@ use redb::{Builder, Database};
 
 use super::RedbOptions;
 use super::append::Writer;
-use super::disk::{Disk, Folder, Purpose};
 use super::fault::{At, guarded};
 use super::run_file::open_read_only;
 use super::storage_file::{Mode, StorageFile};
+use crate::backend::disk::{Disk, Folder, Purpose};
 use crate::error::{EventStoreError, Fault, Result};
 use crate::manifest::RunManifest;
 use crate::planted::planted;

@@ -4,30 +4,25 @@
 //! covers everything that follows, up to the repair in place. What each look is worth:
 //! `run_format`.
 
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::{Builder, ConcurrencyMode, ReadableDatabase};
 
 use super::commit_slots::Slot;
-use super::disk::{Disk, Folder, LockMode, LockRange, Purpose, Volume};
 use super::fault::{At, guarded, locked};
-use super::os_disk::{OsDisk, OsVolume};
 use super::reader::RedbReader;
 use super::run_file::{RunFile, check_header, open_read_only};
 use super::snapshot::Snapshot;
 use super::storage_file::{Mode, StorageFile};
 use super::{RedbOptions, RedbStore, Run, commit_slots, create, recover};
+use crate::backend::disk::{Disk, Folder, HOLD_RANGE, LockMode, Purpose, Volume};
 use crate::backend::ledger::Ledger;
+use crate::backend::os_disk::{OsDisk, OsVolume};
 use crate::backend::run_format::{Examined, FoundRun, Hold, RunFormat};
 use crate::backend::{EventReader, EventStore};
 use crate::error::{EventStoreError, Fault, Result};
 use crate::manifest::check_id;
-
-/// The part of its lock range that every opening of redb 4 takes, shared or not, and that it ties
-/// to the whole-file lock of its older versions. Beyond any byte of a file.
-const HOLD_RANGE: LockRange = (Bound::Included((1 << 62) + 1024), Bound::Unbounded);
 
 /// The run files below one base.
 pub(crate) struct RedbFiles {

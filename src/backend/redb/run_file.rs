@@ -12,10 +12,10 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use redb::{Builder, ReadableDatabase};
 
-use super::disk::Disk;
 use super::fault::{At, guarded, is_closed};
 use super::snapshot::Snapshot;
 use super::storage_file::{Mode, StorageFile};
+use crate::backend::disk::Disk;
 use crate::error::{EventStoreError, Result};
 
 /// See the module.

@@ -20,9 +20,9 @@ use std::time::Instant;
 use parking_lot::{Mutex, RwLock};
 use redb::{BackendError, StorageBackend};
 
-use super::disk::{Disk, LockMode};
 use super::footprint::Footprint;
 use super::segments::{Segment, Segments};
+use crate::backend::disk::{Disk, LockMode};
 use crate::planted::planted;
 
 /// Gathered bytes beyond this are written out without a flush.

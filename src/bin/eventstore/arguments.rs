@@ -91,12 +91,15 @@ pub(crate) struct Place {
 pub(crate) enum Backend {
     /// One file a run
     Redb,
+    /// One directory a run: a commit is one write and one flush
+    Log,
 }
 
 impl Backend {
     pub(crate) fn kind(self) -> BackendKind {
         match self {
             Self::Redb => BackendKind::Redb,
+            Self::Log => BackendKind::Log,
         }
     }
 }

@@ -90,6 +90,7 @@ fn backend_name(backend: BackendKind) -> &'static str {
     match backend {
         BackendKind::Redb => "redb",
         BackendKind::Memory => "memory",
+        BackendKind::Log => "log",
     }
 }
 

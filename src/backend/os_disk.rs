@@ -1,6 +1,6 @@
 //! The disk of the operating system: forwards to `platform`, decides nothing.
 //!
-//! Locks are redb's own, taken through its `FileBackend` over the same open file description, so
+//! Locks are redb's, taken through its `FileBackend` over the same open file description, so
 //! that this store and any other user of redb exclude each other.
 
 use std::io;
@@ -17,13 +17,13 @@ use crate::platform::file;
 
 /// One file.
 #[derive(Debug)]
-pub(super) struct OsDisk {
+pub(crate) struct OsDisk {
     locks: Wrapped<FileBackend>,
 }
 
 impl OsDisk {
     /// Opens a file by the host's path.
-    pub(super) fn open(path: &Path, purpose: Purpose) -> io::Result<Arc<dyn Disk>> {
+    pub(crate) fn open(path: &Path, purpose: Purpose) -> io::Result<Arc<dyn Disk>> {
         Ok(Self::on(directory::open_path(path, access(purpose))?))
     }
 
@@ -116,7 +116,7 @@ impl Disk for OsDisk {
     }
 }
 
-/// One instance's directory.
+/// A directory.
 #[derive(Debug)]
 struct OsFolder(Directory);
 
@@ -137,6 +137,25 @@ impl Folder for OsFolder {
         self.0.rename_new(from, to)
     }
 
+    fn make_folder(&self, name: &str) -> io::Result<Arc<dyn Folder>> {
+        if self.0.contains(name)? {
+            return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+        }
+        Ok(Arc::new(Self(self.0.make_child(name)?)))
+    }
+
+    fn open_folder(&self, name: &str) -> io::Result<Arc<dyn Folder>> {
+        Ok(Arc::new(Self(self.0.open_child(name)?)))
+    }
+
+    fn remove_folder(&self, name: &str) -> io::Result<()> {
+        self.0.remove_child(name)
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        self.0.names()
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         self.0.remove(name)
     }
@@ -150,14 +169,19 @@ impl Folder for OsFolder {
     }
 }
 
+/// Opens a directory by the host's path, itself and not what a symbolic link points at.
+pub(crate) fn open_folder(path: &Path) -> io::Result<Arc<dyn Folder>> {
+    Ok(Arc::new(OsFolder(Directory::open_path(path)?)))
+}
+
 /// The base directory, entered anew for each call: nothing is held open between runs.
 #[derive(Debug)]
-pub(super) struct OsVolume {
+pub(crate) struct OsVolume {
     base: PathBuf,
 }
 
 impl OsVolume {
-    pub(super) fn new(base: &Path) -> Self {
+    pub(crate) fn new(base: &Path) -> Self {
         Self { base: base.to_path_buf() }
     }
 }

@@ -1,10 +1,10 @@
-//! The seam between the redb backend and the operating system.
+//! The seam between the backends that keep files and the operating system.
 //!
-//! A [`Disk`] is one open file, a [`Folder`] the names of one instance's runs, a [`Volume`] the
-//! base with its instances. The shipped ones (`os_disk`) only forward to `platform`; the power-cut
-//! test brings its own, so that it drives the very code that ships. No redb type in the contract
-//! but the bounds of its lock calls. What is written, when and in which order: `storage_file`,
-//! `create`.
+//! A [`Disk`] is one open file, a [`Folder`] the names of one instance's runs or the files of a run
+//! that is a directory, a [`Volume`] the base with its instances. The shipped ones (`os_disk`) only
+//! forward to `platform`; the power-cut test brings its own, so that it drives the very code that
+//! ships. No redb type in the contract but the bounds of its lock calls. What is written, when and
+//! in which order: the backends.
 
 use std::fmt::Debug;
 use std::io;
@@ -12,7 +12,7 @@ use std::ops::Bound;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// How redb may hold a range of a file.
+/// How a range of a file is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockMode {
     /// Nobody else holds any of it.
@@ -23,6 +23,10 @@ pub enum LockMode {
 
 /// A range of bytes to be locked.
 pub type LockRange = (Bound<u64>, Bound<u64>);
+
+/// What a run is held by: the part of its lock range that every opening of redb 4 takes, shared or
+/// not, and that it ties to the whole-file lock of its older versions. Beyond any byte of a file.
+pub const HOLD_RANGE: LockRange = (Bound::Included((1 << 62) + 1024), Bound::Unbounded);
 
 /// One open file. Any thread; none of the calls is buffered.
 pub trait Disk: Debug + Send + Sync + 'static {
@@ -72,7 +76,7 @@ pub enum Purpose {
     Write,
 }
 
-/// The directory of one instance.
+/// A directory: of one instance, or of a run that is one.
 pub trait Folder: Debug + Send + Sync + 'static {
     /// Opens a file that exists.
     fn open(&self, name: &str, purpose: Purpose) -> io::Result<Arc<dyn Disk>>;
@@ -82,7 +86,15 @@ pub trait Folder: Debug + Send + Sync + 'static {
     fn contains(&self, name: &str) -> io::Result<bool>;
     /// Renames; fails with `AlreadyExists` when the new name is taken.
     fn rename_new(&self, from: &str, to: &str) -> io::Result<()>;
-    /// Removes a name.
+    /// Makes a directory that does not exist; its name is durable once this folder is flushed.
+    fn make_folder(&self, name: &str) -> io::Result<Arc<dyn Folder>>;
+    /// Opens a directory.
+    fn open_folder(&self, name: &str) -> io::Result<Arc<dyn Folder>>;
+    /// Removes an empty directory.
+    fn remove_folder(&self, name: &str) -> io::Result<()>;
+    /// All names, sorted.
+    fn names(&self) -> io::Result<Vec<String>>;
+    /// Removes a file's name.
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Returns once all names are on stable storage.
     fn sync(&self) -> io::Result<()>;

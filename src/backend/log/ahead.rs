@@ -1,0 +1,194 @@
+//! Work on segments that a commit need not wait for: preparing the next, finishing the last.
+//!
+//! A thread of the run does both, started when there is first something to do; where a test needs
+//! every step in its place, the caller does them itself. Prepared means: zeros written to the
+//! whole length, the header, all of it flushed and so is the name. Finished means: cut at its end,
+//! its index written and named. Nothing starts after `stop`.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
+
+use super::format::{segment_header, segment_incarnation};
+use super::index_file::{self, Index, IndexFile};
+use super::segment::{Segment, index_name, segment_name};
+use super::small_file::write_new;
+use crate::backend::disk::{Disk, Folder, Purpose};
+use crate::planted::planted;
+use crate::platform::signal;
+
+/// Zeros are written this many at a time, so that `stop` is soon noticed.
+const ZEROS_BYTES: usize = 256 << 10;
+
+/// Where and for which run.
+#[derive(Debug, Clone)]
+pub(super) struct Site {
+    pub(super) folder: Arc<dyn Folder>,
+    /// The run's.
+    pub(super) incarnation: u64,
+}
+
+enum Job {
+    Prepare { number: u64, bytes: u64 },
+    Finish(Arc<Segment>),
+}
+
+/// See the module.
+pub(super) struct Ahead {
+    site: Site,
+    uses_thread: bool,
+    stop: Arc<AtomicBool>,
+    thread: Option<(Sender<Job>, JoinHandle<()>)>,
+    answers: (Sender<Answer>, Receiver<Answer>),
+}
+
+/// A prepared segment, or why there is none.
+type Answer = io::Result<Arc<dyn Disk>>;
+
+impl Ahead {
+    pub(super) fn new(site: Site, uses_thread: bool) -> Self {
+        let answers = mpsc::channel();
+        Self { site, uses_thread, stop: Arc::default(), thread: None, answers }
+    }
+
+    /// Prepares a segment, now or soon.
+    pub(super) fn prepare(&mut self, number: u64, bytes: u64) {
+        self.submit(Job::Prepare { number, bytes });
+    }
+
+    /// Finishes a segment that takes no more groups, now or soon.
+    pub(super) fn finish(&mut self, segment: Arc<Segment>) {
+        self.submit(Job::Finish(segment));
+    }
+
+    /// The segment that was asked for, once it is prepared.
+    pub(super) fn prepared(&mut self) -> Answer {
+        let gone = |_| io::Error::other("the thread that prepares segments is gone");
+        self.answers.1.recv().map_err(gone)?
+    }
+
+    fn submit(&mut self, job: Job) {
+        let job = match self.sender() {
+            Some(sender) => match sender.send(job) {
+                Ok(()) => return,
+                Err(mpsc::SendError(job)) => job,
+            },
+            None => job,
+        };
+        work(&self.site, job, &self.answers.0, &self.stop);
+    }
+
+    fn sender(&mut self) -> Option<&Sender<Job>> {
+        if self.uses_thread && self.thread.is_none() {
+            let (sender, jobs) = mpsc::channel();
+            let (site, stop) = (self.site.clone(), self.stop.clone());
+            let answers = self.answers.0.clone();
+            let _masked = signal::block_for_spawn();
+            let spawned =
+                std::thread::Builder::new().name("es-log-ahead".into()).spawn(move || {
+                    signal::mark_masked();
+                    for job in jobs {
+                        work(&site, job, &answers, &stop);
+                    }
+                });
+            // Without a thread, the caller does it.
+            self.thread = spawned.ok().map(|handle| (sender, handle));
+        }
+        self.thread.as_ref().map(|(sender, _)| sender)
+    }
+
+    /// Lets what is under way come to an end, and nothing new begin.
+    pub(super) fn stop(&mut self, and_drop_queued: bool) {
+        if and_drop_queued {
+            self.stop.store(true, Ordering::Release);
+        }
+        if let Some((sender, handle)) = self.thread.take() {
+            drop(sender);
+            // A panic there was told on standard error, and its answer is missed where it counts.
+            let _ = handle.join();
+        }
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.stop(true);
+    }
+}
+
+fn work(site: &Site, job: Job, answers: &Sender<Answer>, stop: &AtomicBool) {
+    match job {
+        Job::Prepare { number, bytes } => {
+            // Nobody waits for the answer once the run was let go of.
+            let _ = answers.send(prepare(site, number, bytes, stop));
+        }
+        Job::Finish(segment) if !stop.load(Ordering::Acquire) => {
+            // What is not finished now stays in memory, and is finished when the run is closed.
+            let _ = finish(site, &segment);
+        }
+        Job::Finish(_) => {}
+    }
+}
+
+/// Makes a segment of this length, ready for its first group.
+pub(super) fn prepare(site: &Site, number: u64, bytes: u64, stop: &AtomicBool) -> Answer {
+    let name = segment_name(number);
+    let disk = site.folder.create(&name)?;
+    disk.extend(0, bytes)?;
+    fill(&*disk, 0, bytes, stop)?;
+    let incarnation = segment_incarnation(site.incarnation, number);
+    disk.write(0, &[&segment_header(number, incarnation)])?;
+    if !planted("skip_sync") {
+        disk.sync_data()?;
+    }
+    site.folder.sync()?;
+    Ok(disk)
+}
+
+/// Writes zeros over a range that has space: the blocks are then written ones, and a commit
+/// changes nothing but their content.
+pub(super) fn fill(disk: &dyn Disk, from: u64, to: u64, stop: &AtomicBool) -> io::Result<()> {
+    let zeros = [0; ZEROS_BYTES];
+    let mut at = from;
+    while at < to {
+        if stop.load(Ordering::Acquire) {
+            return Err(io::Error::from(io::ErrorKind::Interrupted));
+        }
+        let count = (to - at).min(ZEROS_BYTES as u64) as usize;
+        disk.write(at, &[&zeros[..count]])?;
+        at += count as u64;
+    }
+    Ok(())
+}
+
+/// Cuts a segment at its end and writes its index.
+pub(super) fn finish(site: &Site, segment: &Segment) -> io::Result<()> {
+    let end = segment.end();
+    let disk = site.folder.open(&segment_name(segment.number), Purpose::Write)?;
+    if disk.len()? != end {
+        disk.truncate(end)?;
+        if !planted("skip_sync") {
+            disk.sync_data()?;
+        }
+    }
+    let incarnation = segment_incarnation(site.incarnation, segment.number);
+    let encoded = segment
+        .in_memory(|table, keys| index_file::encode(segment.number, incarnation, table, keys));
+    let Some(bytes) = encoded else { return Ok(()) };
+    let name = index_name(segment.number);
+    let temporary = format!("{name}.new");
+    for left in [&temporary, &name] {
+        if site.folder.contains(left)? {
+            site.folder.remove(left)?;
+        }
+    }
+    let index = write_new(&*site.folder, &temporary, &bytes)?;
+    site.folder.rename_new(&temporary, &name)?;
+    site.folder.sync()?;
+    if let Some(file) = IndexFile::open(index, segment.number, incarnation)? {
+        segment.set_index(Index::File(file));
+    }
+    Ok(())
+}

@@ -1,0 +1,322 @@
+//! Runs as operations find them: held by their lock, looked at without a write.
+//!
+//! What each look is worth: `run_format`. A damaged run is read group by group, going on behind
+//! whatever is broken.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::create::{self, folder_name, locked, no_manifest};
+use super::index_file::Index;
+use super::reader::LogReader;
+use super::run::LogRun;
+use super::segment::{Segment, segment_name};
+use super::small_file::{MANIFEST, OPEN, Seal, Start, read_all, read_seal};
+use super::table::{Chain, Keys, Table};
+use super::walk::{Place, walk_damaged};
+use super::{LogOptions, LogStore, tail};
+use crate::backend::disk::{Disk, Folder, HOLD_RANGE, LockMode, Purpose, Volume};
+use crate::backend::os_disk::{self, OsVolume};
+use crate::backend::run_format::{Examined, FoundRun, Hold, RunFormat};
+use crate::backend::{EventReader, EventStore};
+use crate::error::{EventStoreError, Fault, Result};
+use crate::manifest::check_id;
+use crate::planted::planted;
+
+/// The runs below one base.
+pub(crate) struct LogFiles {
+    volume: Arc<dyn Volume>,
+}
+
+impl LogFiles {
+    pub(crate) fn new(base: &Path) -> Self {
+        Self { volume: Arc::new(OsVolume::new(base)) }
+    }
+}
+
+impl RunFormat for LogFiles {
+    fn suffix(&self) -> &'static str {
+        ".eslog"
+    }
+
+    fn find(&self, instance_id: &str, run_id: &str, hold: Hold) -> Result<Box<dyn FoundRun>> {
+        let found = find_in(&*self.volume, instance_id, run_id, hold)?;
+        Ok(Box::new(found))
+    }
+}
+
+/// Opens and holds a run by its ids.
+pub(super) fn find_in(
+    volume: &dyn Volume,
+    instance_id: &str,
+    run_id: &str,
+    hold: Hold,
+) -> Result<LogFound> {
+    check_id("instance_id", instance_id)?;
+    check_id("run_id", run_id)?;
+    let instance_path = volume.path(instance_id);
+    let instance = volume
+        .open_instance(instance_id)
+        .map_err(failed("opening the instance's directory", &instance_path))?;
+    let name = folder_name(run_id);
+    let path = instance.path(&name);
+    let folder = open_folder(instance.open_folder(&name), &path)?;
+    LogFound::hold(folder, path, hold, Some((instance, name)))
+}
+
+/// Opens and holds a run by the host's path.
+pub(crate) fn find_path(path: &Path) -> Result<Box<dyn FoundRun>> {
+    Ok(Box::new(LogFound::at(path)?))
+}
+
+fn open_folder(opened: io::Result<Arc<dyn Folder>>, path: &Path) -> Result<Arc<dyn Folder>> {
+    match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(EventStoreError::foreign(path, "is not a directory, not a run; move it aside"))
+        }
+        opened => opened.map_err(failed("opening the run", path)),
+    }
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EventStoreError + use<> {
+    let path = path.to_path_buf();
+    move |error| EventStoreError::from_io(action, Some(&path), error)
+}
+
+/// One run. The lock goes with the last view of it.
+pub(super) struct LogFound {
+    folder: Arc<dyn Folder>,
+    path: PathBuf,
+    lock: Arc<dyn Disk>,
+    hold: Hold,
+    start: Start,
+    /// Where it lies and under which name, if it was found by its ids.
+    name: Option<(Arc<dyn Folder>, String)>,
+}
+
+impl LogFound {
+    /// Opens a run by the host's path, for looking alone, and holds it.
+    ///
+    /// # Errors
+    /// Those of [`RunFormat::find`].
+    pub(super) fn at(path: &Path) -> Result<Self> {
+        let folder = open_folder(os_disk::open_folder(path), path)?;
+        Self::hold(folder, path.to_path_buf(), Hold::Shared, None)
+    }
+
+    fn hold(
+        folder: Arc<dyn Folder>,
+        path: PathBuf,
+        hold: Hold,
+        name: Option<(Arc<dyn Folder>, String)>,
+    ) -> Result<Self> {
+        let (purpose, mode) = match hold {
+            Hold::Shared => (Purpose::Read, LockMode::Shared),
+            Hold::Exclusive => (Purpose::Write, LockMode::Exclusive),
+        };
+        let lock = match folder.open(MANIFEST, purpose) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(no_manifest(&path));
+            }
+            opened => opened.map_err(failed("opening the run", &path))?,
+        };
+        if !lock.lock(HOLD_RANGE, mode, false).map_err(failed("locking the run", &path))? {
+            return Err(locked(&path));
+        }
+        if lock.is_unlinked().map_err(failed("reading", &path))? {
+            let fault = Fault::new("the run was deleted a moment ago").at(&path);
+            return Err(EventStoreError::NotFound(Box::new(fault)));
+        }
+        let manifest_path = path.join(MANIFEST);
+        let bytes = read_all(&*lock, &manifest_path)?;
+        let start = Start::decode(&bytes, &manifest_path)?;
+        Ok(Self { folder, path, lock, hold, start, name })
+    }
+
+    fn run(&self) -> LogRun {
+        let (folder, lock) = (self.folder.clone(), self.lock.clone());
+        LogRun::new(folder, self.path.clone(), lock, self.start.clone())
+    }
+
+    /// The seal of a run that was closed in order after it.
+    fn closed_seal(&self) -> Result<Option<Seal>> {
+        let is_open = self.folder.contains(OPEN).map_err(failed("reading", &self.path))?;
+        if is_open { Ok(None) } else { read_seal(&*self.folder) }
+    }
+
+    /// The run as a sealed one.
+    ///
+    /// # Errors
+    /// `NotSealed`; those of reading.
+    pub(super) fn sealed(&self) -> Result<Arc<LogRun>> {
+        let Some(seal) = self.closed_seal()? else {
+            let reason = "the run was not sealed and closed in order: recover it first";
+            return Err(EventStoreError::NotSealed(Box::new(Fault::new(reason).at(&self.path))));
+        };
+        let run = self.run();
+        run.adopt_seal(&seal);
+        Ok(Arc::new(run))
+    }
+
+    /// The run as its writer left it, sealed or not, from its last segment alone.
+    ///
+    /// # Errors
+    /// `Corrupted` when acknowledged entries are damaged or missing; those of reading.
+    pub(super) fn left(&self) -> Result<Arc<LogRun>> {
+        let run = self.run();
+        match read_seal(&*self.folder)? {
+            Some(seal) => run.adopt_seal(&seal),
+            None => tail::load(&run)?,
+        }
+        Ok(Arc::new(run))
+    }
+
+    /// Checks all of it.
+    pub(super) fn checked(&self) -> Result<Arc<LogRun>> {
+        let run = self.run();
+        match read_seal(&*self.folder)? {
+            Some(seal) => {
+                let is_closed = self.closed_seal()?.is_some();
+                let found = self.check_sealed(&run, &seal, is_closed)?;
+                tail::check_sealed_chain(&run, &seal.chain, &found)?;
+                run.adopt_seal(&seal);
+            }
+            None => {
+                tail::check_all(&run, None)?;
+                tail::load(&run)?;
+            }
+        }
+        Ok(Arc::new(run))
+    }
+
+    fn check_sealed(&self, run: &LogRun, seal: &Seal, is_closed: bool) -> Result<Chain> {
+        if seal.manifest.run_id != self.start.manifest.run_id
+            || seal.manifest.instance_id != self.start.manifest.instance_id
+        {
+            return Err(EventStoreError::corrupted(&self.path, "the seal is another run's"));
+        }
+        if is_closed {
+            self.check_names(seal)?;
+            return tail::check_all(run, Some((seal.last_segment, seal.end)));
+        }
+        // Killed between seal and close: nothing was cut yet.
+        tail::check_all(run, None)
+    }
+
+    /// A sealed and closed run has no file but its own.
+    fn check_names(&self, seal: &Seal) -> Result<()> {
+        for name in self.folder.names().map_err(failed("reading", &self.path))? {
+            let stem = name.strip_suffix(".idx").map(|stem| format!("{stem}.seg"));
+            let number = super::segment::segment_number(stem.as_deref().unwrap_or(&name));
+            let is_own = match number {
+                Some(number) => number <= seal.last_segment,
+                None => [MANIFEST, super::small_file::SEAL].contains(&name.as_str()),
+            };
+            if !is_own {
+                let reason = format!("{name} is no part of the sealed run");
+                return Err(EventStoreError::corrupted(&self.path, reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// All that can be read, segment by segment.
+    fn damaged(&self) -> Result<Arc<LogRun>> {
+        let run = self.run();
+        let mut chain = Chain::start(self.start.link);
+        let last = tail::numbers(&run)?.last().copied().unwrap_or(0);
+        for number in 1..=last {
+            let Ok((disk, path)) = run.segment_disk(number, Purpose::Read) else {
+                // Its place stays empty, so that the others keep theirs.
+                let table = Table::new(&chain, 0);
+                let index = Index::Memory { table, keys: Keys::new() };
+                let path = run.path_of(&segment_name(number));
+                run.push_segment(Segment::new(number, self.lock.clone(), path, index));
+                continue;
+            };
+            let incarnation = run.incarnation(number);
+            let place = Place { disk: &*disk, path: &path, number, incarnation };
+            let walked = walk_damaged(place, &chain)?;
+            chain = walked.table.chain.clone();
+            let index = Index::Memory { table: walked.table, keys: walked.keys };
+            run.push_segment(Segment::new(number, disk, path, index));
+        }
+        run.publish(&chain);
+        if let Ok(Some(seal)) = read_seal(&*self.folder) {
+            run.publish_seal(seal.manifest, seal.digest);
+        }
+        Ok(Arc::new(run))
+    }
+}
+
+impl FoundRun for LogFound {
+    fn bytes(&self) -> u64 {
+        let names = self.folder.names().unwrap_or_default();
+        let len = |name: &String| self.folder.open(name, Purpose::Read)?.len();
+        names.iter().filter_map(|name| len(name).ok()).sum()
+    }
+
+    fn distrust_cache(&self) -> Result<()> {
+        if planted("log_trust_cache") {
+            return Ok(());
+        }
+        let names = self.folder.names().map_err(failed("reading", &self.path))?;
+        for name in names {
+            let disk = self.folder.open(&name, Purpose::Write);
+            disk.and_then(|disk| disk.forget_cached())
+                .map_err(failed("flushing the run", &self.path))?;
+        }
+        Ok(())
+    }
+
+    fn open(&self, _cache_bytes: usize) -> Result<Arc<dyn EventReader>> {
+        Ok(Arc::new(LogReader(self.sealed()?)))
+    }
+
+    fn examine(&self, _cache_bytes: usize) -> Result<Examined> {
+        match self.checked() {
+            Ok(run) => Ok(Examined::Sound(Arc::new(LogReader(run)))),
+            Err(error @ EventStoreError::Corrupted(_)) => Ok(Examined::Unsound(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn open_damaged(&self, _cache_bytes: usize) -> Result<Arc<dyn EventReader>> {
+        Ok(Arc::new(LogReader(self.damaged()?)))
+    }
+
+    fn adopt(
+        self: Box<Self>,
+        _cache_bytes: usize,
+        digest_key: Option<[u8; 32]>,
+    ) -> Result<Box<dyn EventStore>> {
+        debug_assert_eq!(self.hold, Hold::Exclusive);
+        let options = LogOptions { digest_key, ..LogOptions::default() };
+        Ok(Box::new(LogStore::adopting(&self, options)?))
+    }
+
+    fn remove(self: Box<Self>) -> Result<()> {
+        debug_assert_eq!(self.hold, Hold::Exclusive);
+        let Some((instance, name)) = &self.name else {
+            let what = "deleting a run that was opened by its path".to_owned();
+            return Err(EventStoreError::Unsupported { what });
+        };
+        // Under a temporary name first: a crash on the way leaves what recovery moves aside.
+        let leaving = format!(".{name}.removed-{}", std::process::id());
+        let removed = instance
+            .rename_new(name, &leaving)
+            .and_then(|()| instance.sync())
+            .and_then(|()| create::remove(&**instance, &leaving))
+            .and_then(|()| instance.sync());
+        removed.map_err(failed("deleting the run", &self.path))
+    }
+}
+
+/// The disk of the last segment, open for writing: flushed before what it holds is trusted.
+pub(super) fn flush_last(run: &LogRun) -> Result<()> {
+    let number = run.segment_count();
+    let path = run.path_of(&segment_name(number));
+    let (disk, _) = run.segment_disk(number, Purpose::Write)?;
+    disk.sync_data().map_err(failed("flushing the last segment", &path))
+}

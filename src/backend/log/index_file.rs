@@ -1,0 +1,289 @@
+//! The index of a finished segment: its table and its keys, sorted, in a file of their own.
+//!
+//! Written once, named when it is whole, never changed; the same segment always gives the same
+//! bytes. The table and the first key of each block are read at once, blocks of keys one at a
+//! time, each with a checksum. Whoever finds it missing or damaged makes it again: `segment`.
+
+use std::io;
+use std::sync::Arc;
+
+use super::format::{self, checksum, u32_at, u64_at};
+use super::table::{self, Chain, Keys, Mark, Table};
+use crate::backend::disk::Disk;
+use crate::index::IndexKind;
+
+const MAGIC: [u8; 8] = *b"ESLOGIDX";
+/// A block of keys ends with the first that reaches this length.
+const BLOCK_BYTES: usize = 4 << 10;
+const MARK_BYTES: usize = 28;
+const KEY_HEADER_BYTES: usize = 12;
+
+/// Where a block of keys stands, and how it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Block {
+    first: (IndexKind, String),
+    offset: u64,
+    bytes: u32,
+    checksum: u32,
+}
+
+/// An index that is read from its file.
+#[derive(Debug)]
+pub(super) struct IndexFile {
+    disk: Arc<dyn Disk>,
+    pub(super) table: Table,
+    blocks: Vec<Block>,
+}
+
+/// The whole file of a segment's index.
+pub(super) fn encode(number: u64, incarnation: u64, table: &Table, keys: &Keys) -> Vec<u8> {
+    let (blocks, key_bytes) = encode_keys(keys);
+    let mut body = Vec::new();
+    let chain = &table.chain;
+    for value in [
+        number,
+        incarnation,
+        table.first_seq,
+        table.ts_init_before,
+        table.end,
+        chain.group,
+        u64::from(chain.link),
+        chain.next_seq,
+        chain.ts_init_max,
+    ] {
+        body.extend_from_slice(&value.to_le_bytes());
+    }
+    let anchor = chain.anchor.as_deref().unwrap_or_default();
+    body.extend_from_slice(&(anchor.len() as u32).to_le_bytes());
+    body.extend_from_slice(anchor);
+    body.extend_from_slice(&(table.marks.len() as u32).to_le_bytes());
+    for mark in &table.marks {
+        body.extend_from_slice(&mark.seq.to_le_bytes());
+        body.extend_from_slice(&mark.offset.to_le_bytes());
+        body.extend_from_slice(&mark.left.to_le_bytes());
+        body.extend_from_slice(&mark.ts_init_max.to_le_bytes());
+    }
+    body.extend_from_slice(&(blocks.len() as u32).to_le_bytes());
+    for block in &blocks {
+        body.extend_from_slice(&block.offset.to_le_bytes());
+        body.extend_from_slice(&block.bytes.to_le_bytes());
+        body.extend_from_slice(&block.checksum.to_le_bytes());
+        push_key(&mut body, block.first.0, &block.first.1, 0);
+    }
+    let mut file = format::wrap(MAGIC, &body);
+    file.extend_from_slice(&key_bytes);
+    file
+}
+
+fn encode_keys(keys: &Keys) -> (Vec<Block>, Vec<u8>) {
+    let (mut blocks, mut bytes) = (Vec::new(), Vec::new());
+    let mut start: Option<(usize, (IndexKind, String))> = None;
+    let mut finish = |start: &mut Option<(usize, (IndexKind, String))>, bytes: &[u8]| {
+        if let Some((offset, first)) = start.take() {
+            let block = &bytes[offset..];
+            let (bytes, checksum) = (block.len() as u32, checksum(block));
+            blocks.push(Block { first, offset: offset as u64, bytes, checksum });
+        }
+    };
+    for (kind, index) in keys {
+        for (key, seq) in index {
+            if start.is_none() {
+                start = Some((bytes.len(), (*kind, key.clone())));
+            }
+            push_key(&mut bytes, *kind, key, *seq);
+            if start.as_ref().is_some_and(|(offset, _)| bytes.len() - offset >= BLOCK_BYTES) {
+                finish(&mut start, &bytes);
+            }
+        }
+    }
+    finish(&mut start, &bytes);
+    (blocks, bytes)
+}
+
+fn push_key(out: &mut Vec<u8>, kind: IndexKind, key: &str, seq: u64) {
+    out.extend_from_slice(&kind.code().to_le_bytes());
+    out.extend_from_slice(&(key.len() as u16).to_le_bytes());
+    out.extend_from_slice(&seq.to_le_bytes());
+    out.extend_from_slice(key.as_bytes());
+}
+
+/// A reader of what `encode` wrote; every `None` is damage.
+struct Source<'a>(&'a [u8]);
+
+impl<'a> Source<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take(4).map(|bytes| u32_at(bytes, 0))
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.take(8).map(|bytes| u64_at(bytes, 0))
+    }
+
+    fn key(&mut self) -> Option<(IndexKind, &'a str, u64)> {
+        let head = self.take(KEY_HEADER_BYTES)?;
+        let kind = IndexKind::from_code(u16::from_le_bytes([head[0], head[1]]))?;
+        let length = usize::from(u16::from_le_bytes([head[2], head[3]]));
+        let key = std::str::from_utf8(self.take(length)?).ok()?;
+        Some((kind, key, u64_at(head, 4)))
+    }
+}
+
+impl IndexFile {
+    /// Reads the table of a segment's index. `None` when it is not whole, damaged or another
+    /// segment's.
+    pub(super) fn open(
+        disk: Arc<dyn Disk>,
+        number: u64,
+        incarnation: u64,
+    ) -> io::Result<Option<Self>> {
+        let len = disk.len()?;
+        let mut head = [0; 16];
+        if len < head.len() as u64 {
+            return Ok(None);
+        }
+        disk.read(0, &mut head)?;
+        let wrapped_bytes = u64::from(u32_at(&head, 12)) + format::WRAP_BYTES as u64;
+        if wrapped_bytes > len {
+            return Ok(None);
+        }
+        let mut wrapped = vec![0; wrapped_bytes as usize];
+        disk.read(0, &mut wrapped)?;
+        let Ok(body) = format::unwrap(MAGIC, &wrapped) else { return Ok(None) };
+        let Some((table, blocks)) = decode(body, number, incarnation, wrapped_bytes) else {
+            return Ok(None);
+        };
+        let end = blocks.last().map_or(wrapped_bytes, |last| last.offset + u64::from(last.bytes));
+        Ok((end == len).then_some(Self { disk, table, blocks }))
+    }
+
+    /// The first entry that has the key in this segment. `Err` when its block is damaged.
+    pub(super) fn lookup(&self, kind: IndexKind, key: &str) -> io::Result<Option<u64>> {
+        let after = |block: &Block| (block.first.0, block.first.1.as_str()) <= (kind, key);
+        let Some(at) = self.blocks.partition_point(after).checked_sub(1) else { return Ok(None) };
+        let bytes = self.block(&self.blocks[at])?;
+        let mut source = Source(&bytes);
+        while let Some((found_kind, found, seq)) = source.key() {
+            if (found_kind, found) == (kind, key) {
+                return Ok(Some(seq));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Up to about `count` keys of a kind after one, or from the start.
+    pub(super) fn keys_after(
+        &self,
+        kind: IndexKind,
+        after: Option<&str>,
+        count: usize,
+    ) -> io::Result<Vec<(String, u64)>> {
+        let from = (kind, after.unwrap_or(""));
+        let is_before = |block: &Block| (block.first.0, block.first.1.as_str()) <= from;
+        let start = self.blocks.partition_point(is_before).saturating_sub(1);
+        let mut keys = Vec::new();
+        for block in &self.blocks[start..] {
+            if keys.len() >= count || block.first.0 > kind {
+                break;
+            }
+            let bytes = self.block(block)?;
+            let mut source = Source(&bytes);
+            while let Some((found_kind, key, seq)) = source.key() {
+                if found_kind == kind && after.is_none_or(|after| key > after) {
+                    keys.push((key.to_owned(), seq));
+                }
+            }
+        }
+        Ok(keys)
+    }
+
+    fn block(&self, block: &Block) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; block.bytes as usize];
+        self.disk.read(block.offset, &mut bytes)?;
+        if checksum(&bytes) == block.checksum {
+            return Ok(bytes);
+        }
+        let reason = format!("the keys at byte {} fail their checksum", block.offset);
+        Err(io::Error::new(io::ErrorKind::InvalidData, reason))
+    }
+}
+
+fn decode(
+    body: &[u8],
+    number: u64,
+    incarnation: u64,
+    keys_start: u64,
+) -> Option<(Table, Vec<Block>)> {
+    let mut source = Source(body);
+    if (source.u64()?, source.u64()?) != (number, incarnation) {
+        return None;
+    }
+    let (first_seq, ts_init_before, end) = (source.u64()?, source.u64()?, source.u64()?);
+    let (group, link) = (source.u64()?, u32::try_from(source.u64()?).ok()?);
+    let (next_seq, ts_init_max) = (source.u64()?, source.u64()?);
+    let anchor_bytes = source.u32()? as usize;
+    let anchor = source.take(anchor_bytes)?.to_vec();
+    let anchor = (!anchor.is_empty()).then_some(anchor);
+    let chain = Chain { group, link, next_seq, ts_init_max, anchor };
+    let mark_count = source.u32()? as usize;
+    let mut marks = Vec::with_capacity(mark_count.min(source.0.len() / MARK_BYTES));
+    for _ in 0..mark_count {
+        let (seq, offset, left) = (source.u64()?, source.u64()?, source.u32()?);
+        marks.push(Mark { seq, offset, left, ts_init_max: source.u64()? });
+    }
+    let mut blocks = Vec::new();
+    for _ in 0..source.u32()? {
+        let (offset, bytes, checksum) = (source.u64()?, source.u32()?, source.u32()?);
+        let (kind, key, _) = source.key()?;
+        let offset = offset.checked_add(keys_start)?;
+        blocks.push(Block { first: (kind, key.to_owned()), offset, bytes, checksum });
+    }
+    let is_joined = blocks.iter().try_fold(keys_start, |at, block| {
+        (block.offset == at).then(|| at + u64::from(block.bytes))
+    });
+    is_joined?;
+    let table = Table { first_seq, ts_init_before, marks, end, chain };
+    source.0.is_empty().then_some((table, blocks))
+}
+
+/// What a segment knows of itself, wherever it is kept.
+#[derive(Debug)]
+pub(super) enum Index {
+    /// In memory: the segment grows, or its file is missing or damaged.
+    Memory { table: Table, keys: Keys },
+    /// In its file.
+    File(IndexFile),
+}
+
+impl Index {
+    pub(super) fn table(&self) -> &Table {
+        match self {
+            Self::Memory { table, .. } => table,
+            Self::File(file) => &file.table,
+        }
+    }
+
+    pub(super) fn lookup(&self, kind: IndexKind, key: &str) -> io::Result<Option<u64>> {
+        match self {
+            Self::Memory { keys, .. } => Ok(keys.get(&kind).and_then(|k| k.get(key)).copied()),
+            Self::File(file) => file.lookup(kind, key),
+        }
+    }
+
+    pub(super) fn keys_after(
+        &self,
+        kind: IndexKind,
+        after: Option<&str>,
+        count: usize,
+    ) -> io::Result<Vec<(String, u64)>> {
+        match self {
+            Self::Memory { keys, .. } => Ok(table::keys_after(keys, kind, after, count)),
+            Self::File(file) => file.keys_after(kind, after, count),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! A run's directory as its readers and its writer share it.
+//!
+//! Holds the run's lock (on its manifest's file) as long as anybody has it. Segments are opened
+//! when they are first needed, so that opening a run costs the same whatever its length. What was
+//! acknowledged is published by one number; readers look at nothing beyond it.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::RwLock;
+
+use super::create::locked;
+use super::format::segment_incarnation;
+use super::index_file::{Index, IndexFile};
+use super::segment::{Segment, damaged, index_name, segment_name};
+use super::small_file::{Seal, Start, read_seal};
+use super::table::{Chain, Keys, Table};
+use super::walk::{Place, walk};
+use crate::backend::disk::{Disk, Folder, HOLD_RANGE, LockMode, Purpose};
+use crate::digest::RunDigest;
+use crate::error::{EventStoreError, Fault, Result};
+use crate::manifest::RunManifest;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct LogRun {
+    pub(super) folder: Arc<dyn Folder>,
+    pub(super) path: PathBuf,
+    /// The manifest's file, which the lock is on.
+    pub(super) lock: Arc<dyn Disk>,
+    pub(super) start: Start,
+    state: RwLock<State>,
+    /// The segment of number `n` stands at `n - 1`.
+    segments: RwLock<Vec<Arc<OnceLock<Arc<Segment>>>>>,
+    high_watermark: AtomicU64,
+    /// The lock is held, in whatever mode.
+    is_held: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    manifest: RunManifest,
+    digest: Option<RunDigest>,
+    anchor: Option<Vec<u8>>,
+}
+
+impl LogRun {
+    pub(super) fn new(
+        folder: Arc<dyn Folder>,
+        path: PathBuf,
+        lock: Arc<dyn Disk>,
+        start: Start,
+    ) -> Self {
+        let manifest = start.manifest.clone();
+        let state = RwLock::new(State { manifest, digest: None, anchor: None });
+        let (segments, high_watermark) = (RwLock::default(), AtomicU64::new(0));
+        let is_held = AtomicBool::new(true);
+        Self { folder, path, lock, start, state, segments, high_watermark, is_held }
+    }
+
+    /// Lets go of the lock: whoever reads next takes it again, shared.
+    pub(super) fn let_go(&self) {
+        self.is_held.store(false, Ordering::Release);
+        // A lock that cannot be let go of goes with the descriptor.
+        let _ = self.lock.unlock_all();
+    }
+
+    /// Sees to it that nobody repairs or deletes what is about to be read.
+    ///
+    /// # Errors
+    /// `Locked` while recovery or retention has the run; `NotFound` when it was deleted.
+    pub(super) fn hold(&self) -> Result<()> {
+        if self.is_held.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        // Taken before anything is looked at, so that two readers do it once.
+        let mut state = self.state.write();
+        if self.is_held.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let failed = |error| EventStoreError::from_io("locking the run", Some(&self.path), error);
+        if !self.lock.lock(HOLD_RANGE, LockMode::Shared, false).map_err(failed)? {
+            return Err(locked(&self.path));
+        }
+        if self.lock.is_unlinked().map_err(failed)? {
+            let fault = Fault::new("the run was deleted").at(&self.path);
+            return Err(EventStoreError::NotFound(Box::new(fault)));
+        }
+        if let (false, Some(seal)) = (state.manifest.status.is_sealed(), read_seal(&*self.folder)?)
+        {
+            // Sealed since by recovery.
+            (state.manifest, state.digest) = (seal.manifest, seal.digest);
+        }
+        self.is_held.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    pub(super) fn high_watermark(&self) -> u64 {
+        self.high_watermark.load(Ordering::Acquire)
+    }
+
+    pub(super) fn manifest(&self) -> RunManifest {
+        self.state.read().manifest.clone()
+    }
+
+    pub(super) fn digest(&self) -> Option<RunDigest> {
+        self.state.read().digest
+    }
+
+    /// The frame of the latest anchor.
+    pub(super) fn anchor(&self) -> Option<Vec<u8>> {
+        self.state.read().anchor.clone()
+    }
+
+    /// Shows readers what is durable now.
+    pub(super) fn publish(&self, chain: &Chain) {
+        if self.state.read().anchor != chain.anchor {
+            self.state.write().anchor.clone_from(&chain.anchor);
+        }
+        self.high_watermark.store(chain.high_watermark(), Ordering::Release);
+    }
+
+    /// Shows readers how the run ended.
+    pub(super) fn publish_seal(&self, manifest: RunManifest, digest: Option<RunDigest>) {
+        let mut state = self.state.write();
+        state.manifest = manifest;
+        state.digest = digest;
+    }
+
+    /// Takes over a sealed run's end: nothing of the log is read for it.
+    pub(super) fn adopt_seal(&self, seal: &Seal) {
+        self.set_segments(seal.last_segment);
+        self.publish(&seal.chain);
+        self.publish_seal(seal.manifest.clone(), seal.digest);
+    }
+
+    /// There are so many segments, none of them open.
+    pub(super) fn set_segments(&self, count: u64) {
+        self.segments.write().resize_with(count as usize, Arc::default);
+    }
+
+    /// The next segment is open.
+    pub(super) fn push_segment(&self, segment: Arc<Segment>) {
+        let slot = OnceLock::new();
+        slot.get_or_init(|| segment);
+        self.segments.write().push(Arc::new(slot));
+    }
+
+    pub(super) fn segment_count(&self) -> u64 {
+        self.segments.read().len() as u64
+    }
+
+    pub(super) fn incarnation(&self, number: u64) -> u64 {
+        segment_incarnation(self.start.incarnation, number)
+    }
+
+    pub(super) fn path_of(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// A segment, opened when it was not yet.
+    ///
+    /// # Errors
+    /// `Corrupted` when its file is gone; those of reading.
+    pub(super) fn segment(&self, number: u64) -> Result<Arc<Segment>> {
+        let slot = self.segments.read().get(number as usize - 1).cloned();
+        let slot = slot.ok_or_else(|| self.missing(number))?;
+        if let Some(segment) = slot.get() {
+            return Ok(segment.clone());
+        }
+        let opened = self.open_segment(number)?;
+        Ok(slot.get_or_init(|| opened).clone())
+    }
+
+    fn missing(&self, number: u64) -> EventStoreError {
+        EventStoreError::corrupted(&self.path, format!("segment {number} is missing"))
+    }
+
+    /// Opens a segment's file.
+    ///
+    /// # Errors
+    /// `Corrupted` when it is gone; those of reading.
+    pub(super) fn segment_disk(
+        &self,
+        number: u64,
+        purpose: Purpose,
+    ) -> Result<(Arc<dyn Disk>, PathBuf)> {
+        let name = segment_name(number);
+        let path = self.path_of(&name);
+        match self.folder.open(&name, purpose) {
+            Ok(disk) => Ok((disk, path)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(self.missing(number)),
+            Err(error) => Err(EventStoreError::from_io("opening a segment", Some(&path), error)),
+        }
+    }
+
+    fn open_segment(&self, number: u64) -> Result<Arc<Segment>> {
+        let (disk, path) = self.segment_disk(number, Purpose::Read)?;
+        let index = match self.index_file(number)? {
+            Some(file) => Index::File(file),
+            None => {
+                let (table, keys) = self.rebuild(number, &*disk, &path)?;
+                Index::Memory { table, keys }
+            }
+        };
+        Ok(Segment::new(number, disk, path, index))
+    }
+
+    /// The index of a segment, if its file is there and sound.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub(super) fn index_file(&self, number: u64) -> Result<Option<IndexFile>> {
+        let name = index_name(number);
+        let path = self.path_of(&name);
+        match self.folder.open(&name, Purpose::Read) {
+            Ok(disk) => IndexFile::open(disk, number, self.incarnation(number))
+                .map_err(|error| damaged(&path, error)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(EventStoreError::from_io("opening an index", Some(&path), error)),
+        }
+    }
+
+    fn rebuild(&self, number: u64, disk: &dyn Disk, path: &Path) -> Result<(Table, Keys)> {
+        let chain = self.chain_before(number)?;
+        let incarnation = self.incarnation(number);
+        let walked = walk(Place { disk, path, number, incarnation }, &chain)?;
+        Ok((walked.table, walked.keys))
+    }
+
+    /// What the first group of a segment must join.
+    ///
+    /// # Errors
+    /// Those of [`LogRun::segment`].
+    pub(super) fn chain_before(&self, number: u64) -> Result<Chain> {
+        match number {
+            1 => Ok(Chain::start(self.start.link)),
+            _ => Ok(self.segment(number - 1)?.chain()),
+        }
+    }
+
+    /// The last segment for which `is_before` holds of what it starts with, or the first.
+    ///
+    /// # Errors
+    /// Those of [`LogRun::segment`].
+    pub(super) fn last_segment_where(
+        &self,
+        is_before: impl Fn(&Segment) -> bool,
+    ) -> Result<Option<Arc<Segment>>> {
+        let (mut low, mut high) = (1, self.segment_count());
+        if high == 0 {
+            return Ok(None);
+        }
+        // The newest first: it is open already, and most is asked about it.
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            if is_before(&*self.segment(middle)?) { low = middle } else { high = middle - 1 }
+        }
+        self.segment(low).map(Some)
+    }
+}

@@ -1,0 +1,148 @@
+//! One segment as readers and the writer share it: its file, and its index in whatever form.
+//!
+//! The index of the growing segment is in memory and becomes a file when the segment is finished;
+//! readers hold the segment and never notice. No lock here is held over I/O of the writer.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use super::index_file::Index;
+use super::table::{Chain, Keys, Mark, Table, add_keys};
+use crate::backend::disk::Disk;
+use crate::error::{EventStoreError, Result};
+use crate::index::{IndexKind, KeyList};
+
+/// The name of a segment's file.
+pub(super) fn segment_name(number: u64) -> String {
+    format!("{number:010}.seg")
+}
+
+/// The name of its index.
+pub(super) fn index_name(number: u64) -> String {
+    format!("{number:010}.idx")
+}
+
+/// The number of the segment whose file has this name.
+pub(super) fn segment_number(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".seg")?;
+    let number = digits.parse().ok()?;
+    (digits.len() == 10 && number > 0).then_some(number)
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) number: u64,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) path: PathBuf,
+    index: RwLock<Arc<RwLock<Index>>>,
+}
+
+/// An entry that the writer has just made durable.
+pub(super) struct Added<'a> {
+    pub(super) mark: Mark,
+    pub(super) keys: KeyList<'a>,
+}
+
+impl Segment {
+    pub(super) fn new(number: u64, disk: Arc<dyn Disk>, path: PathBuf, index: Index) -> Arc<Self> {
+        let index = RwLock::new(Arc::new(RwLock::new(index)));
+        Arc::new(Self { number, disk, path, index })
+    }
+
+    fn index<T>(&self, look: impl FnOnce(&Index) -> T) -> T {
+        let index = self.index.read().clone();
+        let guard = index.read();
+        look(&guard)
+    }
+
+    /// Replaces the index by its other form.
+    pub(super) fn set_index(&self, index: Index) {
+        let former = std::mem::replace(&mut *self.index.write(), Arc::new(RwLock::new(index)));
+        drop(former);
+    }
+
+    /// Takes note of a group that is durable now.
+    pub(super) fn grow<'a>(&self, added: impl Iterator<Item = Added<'a>>, chain: &Chain, end: u64) {
+        let index = self.index.read().clone();
+        let mut guard = index.write();
+        let Index::Memory { table, keys } = &mut *guard else {
+            unreachable!("only the growing segment takes groups")
+        };
+        for item in added {
+            let seq = item.mark.seq;
+            table.add(item.mark);
+            add_keys(keys, item.keys, seq);
+        }
+        table.chain = chain.clone();
+        table.end = end;
+    }
+
+    /// The table and keys of a segment whose index is in memory.
+    pub(super) fn in_memory<T>(&self, look: impl FnOnce(&Table, &Keys) -> T) -> Option<T> {
+        self.index(|index| match index {
+            Index::Memory { table, keys } => Some(look(table, keys)),
+            Index::File(_) => None,
+        })
+    }
+
+    pub(super) fn first_seq(&self) -> u64 {
+        self.index(|index| index.table().first_seq)
+    }
+
+    pub(super) fn ts_init_before(&self) -> u64 {
+        self.index(|index| index.table().ts_init_before)
+    }
+
+    /// Where the last durable group ends.
+    pub(super) fn end(&self) -> u64 {
+        self.index(|index| index.table().end)
+    }
+
+    /// The log after the last durable group.
+    pub(super) fn chain(&self) -> Chain {
+        self.index(|index| index.table().chain.clone())
+    }
+
+    pub(super) fn mark_at(&self, seq: u64) -> Option<Mark> {
+        self.index(|index| index.table().mark_at(seq))
+    }
+
+    pub(super) fn mark_near(&self, seq: u64) -> Option<Mark> {
+        self.index(|index| index.table().mark_near(seq))
+    }
+
+    pub(super) fn mark_before(&self, ts_init: u64) -> Option<Mark> {
+        self.index(|index| index.table().mark_before(ts_init))
+    }
+
+    pub(super) fn lookup(&self, kind: IndexKind, key: &str) -> Result<Option<u64>> {
+        self.index(|index| index.lookup(kind, key)).map_err(|error| damaged(&self.path, error))
+    }
+
+    pub(super) fn keys_after(
+        &self,
+        kind: IndexKind,
+        after: Option<&str>,
+        count: usize,
+    ) -> Result<Vec<(String, u64)>> {
+        self.index(|index| index.keys_after(kind, after, count))
+            .map_err(|error| damaged(&self.path, error))
+    }
+}
+
+/// Bytes that fail their checksum or are not there are damage; anything else is the system's.
+pub(super) fn damaged(path: &Path, error: std::io::Error) -> EventStoreError {
+    match error.kind() {
+        std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => {
+            EventStoreError::corrupted(path, error.to_string())
+        }
+        _ => match EventStoreError::from_io("reading", Some(path), error) {
+            // An open file that is not found is no run that is not found.
+            EventStoreError::NotFound(fault) => EventStoreError::Backend(fault),
+            other => other,
+        },
+    }
+}

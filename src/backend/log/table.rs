@@ -1,0 +1,135 @@
+//! What is known of one segment without reading it: where entries stand and which keys it has.
+//!
+//! A projection of the segment's groups, kept in memory while the segment grows and written to a
+//! file of its own once it is finished (`index_file`). Never an authority: both are made again
+//! from the segment (`walk`). The first `seq` of a key wins.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use super::format::Watermark;
+use crate::index::{IndexKind, KeyList};
+
+/// A mark is set when this many bytes lie between an entry and the last one that has one.
+const MARK_BYTES: u64 = 16 << 10;
+
+/// Where an entry stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) seq: u64,
+    /// Of its record.
+    pub(super) offset: u64,
+    /// How many records its group still has from here on.
+    pub(super) left: u32,
+    /// The largest `ts_init` of all entries before it; 0 when there is none.
+    pub(super) ts_init_max: u64,
+}
+
+/// Where the log stands between two groups: what the next one must join.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chain {
+    /// The number of the last group, 0 = none.
+    pub(super) group: u64,
+    /// The checksum of its header; of the manifest's file before the first.
+    pub(super) link: u32,
+    pub(super) next_seq: u64,
+    /// The largest `ts_init` so far; 0 before the first entry.
+    pub(super) ts_init_max: u64,
+    /// The frame of the latest anchor.
+    pub(super) anchor: Option<Vec<u8>>,
+}
+
+impl Chain {
+    /// Before the first group.
+    pub(super) fn start(link: u32) -> Self {
+        Self { group: 0, link, next_seq: 1, ts_init_max: 0, anchor: None }
+    }
+
+    pub(super) fn high_watermark(&self) -> u64 {
+        self.next_seq - 1
+    }
+
+    pub(super) fn watermark(&self) -> Watermark {
+        Watermark { group: self.group, link: self.link, seq: self.high_watermark() }
+    }
+}
+
+/// The keys of a segment, in the order of their bytes.
+pub(super) type Keys = BTreeMap<IndexKind, BTreeMap<String, u64>>;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    /// Of the first entry that the segment has or would have.
+    pub(super) first_seq: u64,
+    /// The largest `ts_init` before the segment; 0 = none.
+    pub(super) ts_init_before: u64,
+    pub(super) marks: Vec<Mark>,
+    /// Where the last group ends.
+    pub(super) end: u64,
+    /// After the last group.
+    pub(super) chain: Chain,
+}
+
+impl Table {
+    /// A segment without groups.
+    pub(super) fn new(chain: &Chain, start: u64) -> Self {
+        Self {
+            first_seq: chain.next_seq,
+            ts_init_before: chain.ts_init_max,
+            marks: Vec::new(),
+            end: start,
+            chain: chain.clone(),
+        }
+    }
+
+    /// Takes note of an entry; `mark` says where it stands and what came before it.
+    pub(super) fn add(&mut self, mark: Mark) {
+        let is_due = self.marks.last().is_none_or(|last| mark.offset >= last.offset + MARK_BYTES);
+        if is_due {
+            self.marks.push(mark);
+        }
+    }
+
+    /// The last mark at or before an entry.
+    pub(super) fn mark_at(&self, seq: u64) -> Option<Mark> {
+        let count = self.marks.partition_point(|mark| mark.seq <= seq);
+        self.marks.get(count.checked_sub(1)?).copied()
+    }
+
+    /// The same, or the first mark behind it.
+    pub(super) fn mark_near(&self, seq: u64) -> Option<Mark> {
+        self.mark_at(seq).or(self.marks.first().copied())
+    }
+
+    /// The last mark before which no entry is as late as `ts_init`.
+    pub(super) fn mark_before(&self, ts_init: u64) -> Option<Mark> {
+        let count = self.marks.partition_point(|mark| mark.ts_init_max < ts_init);
+        self.marks.get(count.saturating_sub(1)).copied()
+    }
+}
+
+/// Takes note of the keys of an entry.
+pub(super) fn add_keys(keys: &mut Keys, list: KeyList<'_>, seq: u64) {
+    for (kind, key) in list.iter() {
+        let index = keys.entry(kind).or_default();
+        // Looked up first: most keys of an order's later events are known already, and `entry`
+        // would copy each of them.
+        if !index.contains_key(key) {
+            index.insert(key.to_owned(), seq);
+        }
+    }
+}
+
+/// Up to `count` keys after one, or from the start.
+pub(super) fn keys_after(
+    keys: &Keys,
+    kind: IndexKind,
+    after: Option<&str>,
+    count: usize,
+) -> Vec<(String, u64)> {
+    let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let Some(index) = keys.get(&kind) else { return Vec::new() };
+    let rest = index.range::<str, _>((start, Bound::Unbounded));
+    rest.take(count).map(|(key, seq)| (key.clone(), *seq)).collect()
+}
