@@ -12,6 +12,10 @@ static ALLOCATOR: allocation::Counting = allocation::Counting;
 behaviours!(as_tests, memory, crate::behaviour::fixture::Memory);
 behaviours!(as_tests, redb, crate::behaviour::redb_runs::Redb::two_phase());
 durable_behaviours!(as_tests, redb_durable, crate::behaviour::redb_runs::Redb::two_phase());
+behaviours!(as_tests, log, crate::behaviour::log_runs::Log::default_size());
+durable_behaviours!(as_tests, log_durable, crate::behaviour::log_runs::Log::default_size());
+behaviours!(as_tests, log_short_segments, crate::behaviour::log_runs::Log::short_segments());
+durable_behaviours!(as_tests, log_short_durable, crate::behaviour::log_runs::Log::short_segments());
 behaviours!(as_tests, redb_one_phase, crate::behaviour::redb_runs::Redb::one_phase());
 
 /// Each flaw is caught by the behaviour that is there for it, which the sound backend passes.

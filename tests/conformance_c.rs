@@ -23,7 +23,9 @@ use common::sample::{self, INSTANCE};
 use common::temporary::TemporaryFolder;
 use eventstore::backend::{Direction, EventReader, EventStore};
 use eventstore::error::Result;
-use eventstore::ffi::constants::{ES_BACKEND_MEMORY, ES_BACKEND_REDB, ES_OPEN_MANUAL_WRITER};
+use eventstore::ffi::constants::{
+    ES_BACKEND_LOG, ES_BACKEND_MEMORY, ES_BACKEND_REDB, ES_OPEN_MANUAL_WRITER,
+};
 use eventstore::manifest::RunStatus;
 use store::CStore;
 
@@ -46,6 +48,16 @@ impl ThroughC {
     /// Run files, written by the calls themselves; freeing the handle abandons the run.
     fn redb_manual() -> Self {
         Self { flags: ES_OPEN_MANUAL_WRITER, ..Self::redb() }
+    }
+
+    /// Run directories, written by the library's own thread.
+    fn log() -> Self {
+        Self { backend: ES_BACKEND_LOG, ..Self::redb() }
+    }
+
+    /// Run directories, written by the calls themselves.
+    fn log_manual() -> Self {
+        Self { flags: ES_OPEN_MANUAL_WRITER, ..Self::log() }
     }
 
     /// Runs in memory.
@@ -86,7 +98,11 @@ impl Fixture for ThroughC {
     }
 
     fn open_sealed(&self, run_id: &str) -> Result<Arc<dyn EventReader>> {
-        store::once_unlocked(|| store::open_sealed(&self.run_path(run_id)))
+        let path = match self.backend {
+            ES_BACKEND_LOG => self.base.path().join(INSTANCE).join(format!("{run_id}.eslog")),
+            _ => self.run_path(run_id),
+        };
+        store::once_unlocked(|| store::open_sealed(&path))
     }
 
     fn stores_hashes_as_given(&self) -> bool {
@@ -94,7 +110,11 @@ impl Fixture for ThroughC {
     }
 
     fn run_path(&self, run_id: &str) -> PathBuf {
-        self.base.path().join(INSTANCE).join(format!("{run_id}.redb"))
+        let folder = self.base.path().join(INSTANCE);
+        match self.backend {
+            ES_BACKEND_LOG => folder.join(format!("{run_id}.eslog")).join("manifest"),
+            _ => folder.join(format!("{run_id}.redb")),
+        }
     }
 
     fn model_cases(&self) -> u32 {
@@ -133,6 +153,8 @@ macro_rules! as_c_test {
 
 behaviours!(as_c_tests, redb, crate::ThroughC::redb());
 durable_behaviours!(as_c_tests, redb_durable, crate::ThroughC::redb_manual());
+behaviours!(as_c_tests, log, crate::ThroughC::log());
+durable_behaviours!(as_c_tests, log_durable, crate::ThroughC::log_manual());
 
 // What needs no seal with a status of the caller's choice and no crash: the interface seals a
 // memory run by closing it alone, and keeps no memory run whose handle is gone.
@@ -181,12 +203,12 @@ fn readers_go_on_while_a_session_closes() {
 }
 
 /// A session as a C program closes it: entries, an anchor, es_close_run. Driven by the calls
-/// themselves, so that even the times are the same; then both backends give the same bytes.
+/// themselves, so that even the times are the same; then all backends give the same bytes.
 #[test]
-fn closed_session_is_the_same_over_both_backends() {
+fn closed_session_is_the_same_over_all_backends() {
     let entries = sample::run_of(40);
-    let fixtures = [ThroughC::redb_manual(), ThroughC::memory_manual()];
-    let [redb, memory] = fixtures.each_ref().map(|fixture| {
+    let fixtures = [ThroughC::redb_manual(), ThroughC::memory_manual(), ThroughC::log_manual()];
+    let [redb, memory, log] = fixtures.each_ref().map(|fixture| {
         let mut store = fixture.c_store();
         store.open_run(&sample::full_manifest("session")).expect("the name is free");
         sample::append(&mut store, &entries[..25]).expect("in order");
@@ -201,7 +223,8 @@ fn closed_session_is_the_same_over_both_backends() {
     });
     assert_eq!(redb.0, memory.0, "high-watermark, status, digest");
     assert_eq!(redb.0.high_watermark, 41, "the 40 entries and RunEnded");
-    for (_, reader, store) in [&redb, &memory] {
+    assert_eq!(redb.0, log.0, "the same for the log");
+    for (_, reader, store) in [&redb, &memory, &log] {
         let (rows, end) = collect(&**reader, 1, u64::MAX, Direction::Forward);
         end.expect("no damage");
         assert_eq!(rows[..40], entries);
@@ -213,7 +236,9 @@ fn closed_session_is_the_same_over_both_backends() {
         assert_eq!(reader.digest().unwrap().map(|digest| digest.bytes), redb.0.digest);
         assert_eq!(store.restore_plan(), (20, 21, 41), "anchor, first and last to replay");
     }
-    let sealed = ThroughC::open(&redb.2.run_path()).expect("closed in order");
-    assert_eq!(sealed.digest().unwrap().map(|digest| digest.bytes), redb.0.digest);
+    for path in [redb.2.run_path(), log.2.run_path()] {
+        let sealed = ThroughC::open(&path).expect("closed in order");
+        assert_eq!(sealed.digest().unwrap().map(|digest| digest.bytes), redb.0.digest, "{path}");
+    }
     assert_eq!(memory.2.run_path(), "");
 }

@@ -20,7 +20,9 @@ use eventstore::digest::RunDigest;
 use eventstore::error::EventStoreError;
 use eventstore::manifest::RunStatus;
 use eventstore::reader::Reader;
-use eventstore::store::{OpenOptions, ReaderOptions, open_crashed_run, open_run, open_sealed_run};
+use eventstore::store::{
+    BackendKind, OpenOptions, ReaderOptions, open_crashed_run, open_run, open_sealed_run,
+};
 use eventstore::writer::CloseOptions;
 
 common::process::child_roles!(play);
@@ -43,7 +45,7 @@ fn play(role: &str) {
 fn write_flow() {
     let base = told("ES_BASE");
     let manifest = sample::full_manifest(RUN);
-    let run = open_run(Path::new(&base), &manifest, OpenOptions::default()).expect("a new run");
+    let run = open_run(Path::new(&base), &manifest, options(told_backend())).expect("a new run");
     say("open");
     let mut last_seq = 0;
     for number in 0..STEPS {
@@ -54,9 +56,22 @@ fn write_flow() {
     say(&format!("closed {}", report.high_watermark));
 }
 
-fn writer(base: &Path) -> Running {
+fn backend_name(kind: BackendKind) -> &'static str {
+    if kind == BackendKind::Log { "log" } else { "redb" }
+}
+
+/// The backend that this role was started for.
+fn told_backend() -> BackendKind {
+    if told("ES_BACKEND") == "log" { BackendKind::Log } else { BackendKind::Redb }
+}
+
+fn options(backend: BackendKind) -> OpenOptions {
+    OpenOptions { backend, ..OpenOptions::default() }
+}
+
+fn writer(base: &Path, kind: BackendKind) -> Running {
     let mut command = process::command("write");
-    command.env("ES_BASE", base);
+    command.env("ES_BASE", base).env("ES_BACKEND", backend_name(kind));
     Running::start(command)
 }
 
@@ -69,9 +84,9 @@ struct Left {
 }
 
 /// Kills a writer some time after its `after`th line and checks what it left.
-fn kill_one(after: u64, delay: Duration) -> Left {
+fn kill_one(kind: BackendKind, after: u64, delay: Duration) -> Left {
     let base = TemporaryFolder::new("kill");
-    let mut writer = writer(base.path());
+    let mut writer = writer(base.path(), kind);
     let mut lines = Vec::new();
     for _ in 0..after {
         lines.extend(writer.line());
@@ -83,18 +98,17 @@ fn kill_one(after: u64, delay: Duration) -> Left {
     let said = Finished { lines, status: finished.status };
     let acknowledged = said.last_number("ack").unwrap_or(0);
     let is_last = acknowledged == *claim_ends(STEPS).last().expect("steps");
-    let found = check_left(base.path(), said.last("open").is_some(), acknowledged);
+    let found = check_left(kind, base.path(), said.last("open").is_some(), acknowledged);
     Left { acknowledged, found, was_midway: acknowledged > 0 && !is_last }
 }
 
 /// Reads, seals and reopens what a killed writer left; answers the last `seq` of the flow in it.
-fn check_left(base: &Path, was_open: bool, acknowledged: u64) -> u64 {
-    let options = ReaderOptions::default();
-    let reader = match open_crashed_run(base, INSTANCE, RUN, &options) {
+fn check_left(kind: BackendKind, base: &Path, was_open: bool, acknowledged: u64) -> u64 {
+    let reader = match open_crashed_run(base, INSTANCE, RUN, &ReaderOptions::default()) {
         // Killed while the run was being made: then there is none, and its name is free.
         Err(EventStoreError::NotFound(_)) if !was_open => {
             let manifest = sample::full_manifest(RUN);
-            let again = open_run(base, &manifest, OpenOptions::default()).expect("a free name");
+            let again = open_run(base, &manifest, options(kind)).expect("a free name");
             again.close(&CloseOptions::default()).expect("a close");
             return 0;
         }
@@ -104,12 +118,12 @@ fn check_left(base: &Path, was_open: bool, acknowledged: u64) -> u64 {
     assert!(found >= acknowledged, "{acknowledged} was acknowledged, {found} is there");
     let ends = claim_ends(STEPS);
     assert!(found == 0 || ends.contains(&found), "{found} is inside a claim");
-    seal_and_reopen(reader, base);
+    seal_and_reopen(kind, reader, base);
     found
 }
 
 /// Seals what is not sealed yet, and reads it again as a sealed run.
-fn seal_and_reopen(reader: Reader, base: &Path) {
+fn seal_and_reopen(kind: BackendKind, reader: Reader, base: &Path) {
     let manifest = reader.view().manifest().expect("a manifest");
     let high_watermark = reader.view().high_watermark();
     let entries = assert_is_flow(reader.view());
@@ -119,7 +133,8 @@ fn seal_and_reopen(reader: Reader, base: &Path) {
         assert!(report.digest.is_some());
     }
     drop(reader);
-    let path = base.join(INSTANCE).join(format!("{RUN}.redb"));
+    let suffix = if kind == BackendKind::Log { "eslog" } else { "redb" };
+    let path = base.join(INSTANCE).join(format!("{RUN}.{suffix}"));
     let options = ReaderOptions { check: true, ..ReaderOptions::default() };
     let sealed = open_sealed_run(&path, &options).expect("a sealed run opens");
     assert_eq!(assert_is_flow(sealed.view()), entries);
@@ -153,6 +168,15 @@ fn print_spread(kills: &[Left]) {
 
 #[test]
 fn fifty_kills_lose_nothing_acknowledged() {
+    kill_many(BackendKind::Redb);
+}
+
+#[test]
+fn fifty_kills_of_a_log_lose_nothing_acknowledged() {
+    kill_many(BackendKind::Log);
+}
+
+fn kill_many(kind: BackendKind) {
     let kills = if is_campaign() { KILLS_IN_CAMPAIGN } else { KILLS };
     let seed = std::process::id().into();
     let one = |number: u64| {
@@ -160,7 +184,7 @@ fn fifty_kills_lose_nothing_acknowledged() {
         // One line for the opening and one for each step; a step takes about a millisecond.
         let after = random % (STEPS + 3);
         let delay = Duration::from_micros((random >> 32) % 2_500);
-        kill_one(after, delay)
+        kill_one(kind, after, delay)
     };
     let left: Vec<Left> = thread::scope(|scope| {
         let halves = [0, 1].map(|half| {
@@ -177,10 +201,12 @@ fn fifty_kills_lose_nothing_acknowledged() {
 /// comparison itself.
 #[test]
 fn unharmed_writer_leaves_the_whole_flow() {
-    let base = TemporaryFolder::new("unharmed");
-    let said = writer(base.path()).finish().expect_success();
-    let total = *claim_ends(STEPS).last().expect("steps");
-    assert_eq!(said.last_number("ack"), Some(total));
-    assert_eq!(said.last_number("closed"), Some(total + 1));
-    assert_eq!(check_left(base.path(), true, total), total);
+    for kind in [BackendKind::Redb, BackendKind::Log] {
+        let base = TemporaryFolder::new("unharmed");
+        let said = writer(base.path(), kind).finish().expect_success();
+        let total = *claim_ends(STEPS).last().expect("steps");
+        assert_eq!(said.last_number("ack"), Some(total));
+        assert_eq!(said.last_number("closed"), Some(total + 1));
+        assert_eq!(check_left(kind, base.path(), true, total), total);
+    }
 }

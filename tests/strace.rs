@@ -21,7 +21,7 @@ use common::flow::with_drafts;
 use common::process::{self, Finished, say, told, told_number};
 use common::sample;
 use common::temporary::TemporaryFolder;
-use eventstore::store::{Durability, OpenOptions, open_run};
+use eventstore::store::{BackendKind, Durability, OpenOptions, open_run};
 use eventstore::writer::CloseOptions;
 use record::{Call, calls};
 
@@ -41,11 +41,12 @@ fn play(role: &str) {
 
 /// Appends `ES_APPENDS` times 10 entries, saying each acknowledgement, and closes.
 fn append_some() {
-    let durability = match told("ES_DURABILITY").as_str() {
-        "one" => Durability::OnePhase,
-        _ => Durability::TwoPhase,
-    };
-    let options = OpenOptions { durability, ..OpenOptions::default() };
+    let mut options = OpenOptions::default();
+    match told("ES_WAY").as_str() {
+        "log" => options.backend = BackendKind::Log,
+        "one" => options.durability = Durability::OnePhase,
+        _ => options.durability = Durability::TwoPhase,
+    }
     let run = open_run(Path::new(&told("ES_BASE")), &sample::full_manifest(RUN), options);
     let run = run.expect("a new run");
     say("open");
@@ -111,9 +112,9 @@ fn unflushed_before_first_ack(calls: &[Call]) -> Vec<String> {
     missing
 }
 
-fn first_append(base: &Path) -> Option<Vec<Call>> {
+fn first_append(base: &Path, way: &str) -> Option<Vec<Call>> {
     let base = base.join("made/by/the/store");
-    let told = [("ES_APPENDS", "1"), ("ES_DURABILITY", "two")];
+    let told = [("ES_APPENDS", "1"), ("ES_WAY", way)];
     let traced = trace("appends", &base, &[], &told)?;
     traced.finished.expect_success();
     Some(calls(&traced.record))
@@ -122,7 +123,7 @@ fn first_append(base: &Path) -> Option<Vec<Call>> {
 #[test]
 fn file_and_directories_are_flushed_before_the_first_acknowledgement() {
     let folder = TemporaryFolder::new("first-ack");
-    let Some(calls) = first_append(folder.path()) else { return };
+    let Some(calls) = first_append(folder.path(), "two") else { return };
     let made =
         |name: &str| calls.iter().filter(|call| call.name == name && call.succeeded()).count();
     assert_eq!((made("mkdirat"), made("renameat2")), (5, 1), "{calls:#?}");
@@ -132,11 +133,32 @@ fn file_and_directories_are_flushed_before_the_first_acknowledgement() {
     eprintln!("5 directories and 1 file made, {flushes} fsync, all in order before `ack`");
 }
 
+/// The log: its directory and every file in it besides. Only the watermark is not, which after a
+/// power cut may be lower.
+#[test]
+fn log_is_flushed_before_the_first_acknowledgement_but_for_its_watermark() {
+    let folder = TemporaryFolder::new("first-ack-log");
+    let Some(calls) = first_append(folder.path(), "log") else { return };
+    let made =
+        |name: &str| calls.iter().filter(|call| call.name == name && call.succeeded()).count();
+    assert_eq!(
+        (made("mkdirat"), made("renameat2")),
+        (6, 3),
+        "the run, its seal and its index: {calls:#?}"
+    );
+    let missing = unflushed_before_first_ack(&calls);
+    assert!(
+        missing.iter().all(|what| what.ends_with("/run.eslog/open is not flushed")),
+        "{missing:#?}"
+    );
+    assert_eq!(missing.len(), 1, "{missing:#?}");
+}
+
 /// Without any one of the flushes that matter, the check above names what is missing.
 #[test]
 fn a_missing_flush_is_noticed() {
     let folder = TemporaryFolder::new("doctored");
-    let Some(calls) = first_append(folder.path()) else { return };
+    let Some(calls) = first_append(folder.path(), "two") else { return };
     let without = |left_out: &dyn Fn(&Call) -> bool| {
         let calls: Vec<Call> = calls.iter().filter(|call| !left_out(call)).cloned().collect();
         unflushed_before_first_ack(&calls).join("\n")
@@ -173,7 +195,7 @@ fn flushes_by_commit(calls: &[Call]) -> Flushes {
 /// grows in it. That it may shrink at the end of a commit costs none.
 fn assert_flushes_by_commit(durability: &str, each: usize) {
     let folder = TemporaryFolder::new("flushes");
-    let told = [("ES_APPENDS", "200"), ("ES_DURABILITY", durability)];
+    let told = [("ES_APPENDS", "200"), ("ES_WAY", durability)];
     let Some(traced) = trace("appends", folder.path(), &[], &told) else { return };
     traced.finished.expect_success();
     let found = flushes_by_commit(&calls(&traced.record));
@@ -198,4 +220,33 @@ fn two_phase_commit_flushes_twice() {
 #[test]
 fn one_phase_commit_flushes_once() {
     assert_flushes_by_commit("one", 1);
+}
+
+/// The rule of the log: whatever a thread does ahead, a commit is one write of the segment, its
+/// flush, and the 32 bytes of the watermark, and no other call that changes a file.
+#[test]
+fn log_commit_is_one_write_one_flush_and_the_watermark() {
+    let folder = TemporaryFolder::new("flushes-log");
+    let told = [("ES_APPENDS", "50"), ("ES_WAY", "log")];
+    let Some(traced) = trace("appends", folder.path(), &[], &told) else { return };
+    traced.finished.expect_success();
+    let calls = calls(&traced.record);
+    let acks: Vec<usize> = calls
+        .iter()
+        .filter(|call| call.said().is_some_and(|line| line.starts_with("ack")))
+        .map(|call| call.began)
+        .collect();
+    assert_eq!(acks.len(), 50);
+    for commit in acks.windows(2) {
+        let inside: Vec<&Call> = calls
+            .iter()
+            .filter(|call| call.began > commit[0] && call.ended < commit[1])
+            .filter(|call| call.is_for_run_file())
+            .collect();
+        let [group, flush, mark] = inside[..] else { panic!("{inside:#?}") };
+        assert!(group.name.starts_with("pwrite") && group.path().ends_with(".seg"), "{group:?}");
+        assert!(flush.name == "fdatasync" && flush.path() == group.path(), "{flush:?}");
+        assert!(mark.name.starts_with("pwrite") && mark.path().ends_with("/open"), "{mark:?}");
+        assert_eq!(mark.result, "32", "{mark:?}");
+    }
 }

@@ -122,6 +122,7 @@ pub fn foreign_file_is_refused_and_not_changed(fixture: &dyn Fixture) {
         ("short", cut_short, "CrashedPredecessor"),
     ] {
         let path = fixture.run_path(label);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, &bytes).unwrap();
         let start = sample::full_manifest(label);
         assert_eq!(kind_of(store.open_run(&start)), on_open, "open_run over {label}");

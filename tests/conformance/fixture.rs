@@ -33,7 +33,7 @@ pub trait Fixture {
     /// Opens a sealed run by name. Only asked of backends whose runs outlive their store.
     fn open_sealed(&self, run_id: &str) -> Result<Arc<dyn EventReader>>;
 
-    /// Where a run lies. Only asked of backends whose runs outlive their store.
+    /// The file that a run is recognised by. Only asked of backends whose runs outlive their store.
     fn run_path(&self, run_id: &str) -> PathBuf;
 
     /// Whether entries are stored with the hash given; the C interface computes it.

@@ -15,6 +15,7 @@ pub mod fixture;
 pub mod flawed;
 pub mod index;
 pub mod live;
+pub mod log_runs;
 pub mod model;
 pub mod opening;
 pub mod redb_runs;

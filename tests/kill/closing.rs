@@ -8,10 +8,10 @@ use std::fs;
 use std::path::Path;
 
 use eventstore::manifest::RunStatus;
-use eventstore::store::{OpenOptions, ReaderOptions, open_crashed_run, open_run};
+use eventstore::store::{BackendKind, OpenOptions, ReaderOptions, open_crashed_run, open_run};
 use eventstore::writer::CloseOptions;
 
-use super::{RUN, check_left};
+use super::{RUN, backend_name, check_left, told_backend};
 use crate::common::flow::{Step, claim_ends};
 use crate::common::process::{self, Finished, is_campaign, say, told};
 use crate::common::sample::{self, INSTANCE};
@@ -19,7 +19,7 @@ use crate::common::temporary::TemporaryFolder;
 
 const STEPS: u64 = 6;
 /// The calls that change a file or its name; nothing else does, since no file is mapped.
-const CHANGING: [&str; 9] = [
+const CHANGING: [&str; 10] = [
     "openat",
     "pwritev",
     "pwrite64",
@@ -28,13 +28,14 @@ const CHANGING: [&str; 9] = [
     "fsync",
     "fdatasync",
     "renameat2",
+    "unlinkat",
     "mkdirat",
 ];
 
 /// Role: writes a short flow, says `closing`, closes; or dies there, when it is told to.
 pub(super) fn write_and_close() {
     let base = told("ES_BASE");
-    let options = OpenOptions { manual: true, ..OpenOptions::default() };
+    let options = OpenOptions { manual: true, ..super::options(told_backend()) };
     say("opening");
     let run = open_run(Path::new(&base), &sample::full_manifest(RUN), options).expect("a new run");
     say("open");
@@ -76,22 +77,27 @@ fn calls_until(record: &str, line: &str) -> BTreeMap<&'static str, usize> {
 }
 
 /// Runs a role below `base`, under strace with these options besides; `None` without strace.
-fn trace(role: &str, base: &Path, more: &[&str]) -> Option<(Finished, String)> {
+fn trace(kind: BackendKind, role: &str, base: &Path, more: &[&str]) -> Option<(Finished, String)> {
     let record = base.join("record");
     let traced = format!("trace={},write", CHANGING.join(","));
     let options = [&["-e", &traced], more].concat();
     let mut command = process::traced("kill at each call", role, &record, &options)?;
-    command.env("ES_BASE", base.join("base"));
+    command.env("ES_BASE", base.join("base")).env("ES_BACKEND", backend_name(kind));
     let finished = Finished::of(command);
     Some((finished, fs::read_to_string(&record).expect("strace wrote its record")))
 }
 
 /// Kills the role at each changing call between two of its lines, each time over what `prepare`
 /// made, and checks what is left; answers how many kills there were.
-fn kill_at_each(role: &str, from: &str, to: &str, prepare: &dyn Fn(&Path)) -> Option<usize> {
+fn kill_at_each(
+    kind: BackendKind,
+    role: &str,
+    (from, to): (&str, &str),
+    prepare: &dyn Fn(&Path),
+) -> Option<usize> {
     let folder = TemporaryFolder::new("count");
     prepare(&folder.path().join("base"));
-    let (finished, record) = trace(role, folder.path(), &[])?;
+    let (finished, record) = trace(kind, role, folder.path(), &[])?;
     finished.expect_success();
     let (first, last) = (calls_until(&record, from), calls_until(&record, to));
     let mut kills = 0;
@@ -101,13 +107,13 @@ fn kill_at_each(role: &str, from: &str, to: &str, prepare: &dyn Fn(&Path)) -> Op
             let base = folder.path().join("base");
             prepare(&base);
             let inject = format!("inject={call}:signal=SIGKILL:when={number}");
-            let (finished, record) = trace(role, folder.path(), &["-e", &inject])?;
+            let (finished, record) = trace(kind, role, folder.path(), &["-e", &inject])?;
             let killed = record.trim_end().ends_with("+++ killed by SIGKILL +++");
             assert!(killed, "{call} {number}: not killed, {finished:?}");
             let was_open = role == "seal" || finished.last("open").is_some();
             let prepared = if role == "seal" { acknowledged_by_prepared() } else { 0 };
             let acknowledged = finished.last_number("ack").unwrap_or(prepared);
-            let found = check_left(&base, was_open, acknowledged);
+            let found = check_left(kind, &base, was_open, acknowledged);
             assert!(found >= acknowledged, "{call} {number}");
             kills += 1;
         }
@@ -120,39 +126,49 @@ fn acknowledged_by_prepared() -> u64 {
 }
 
 /// A writer that died with everything acknowledged and nothing sealed.
-fn leave_crashed(base: &Path) {
+fn leave_crashed(kind: BackendKind, base: &Path) {
     let mut command = process::command("close");
-    command.env("ES_BASE", base).env("ES_DIE", "1");
+    command.env("ES_BASE", base).env("ES_DIE", "1").env("ES_BACKEND", backend_name(kind));
     assert_eq!(Finished::of(command).signal(), Some(libc::SIGKILL));
+}
+
+/// Both backends that keep files.
+const KINDS: [BackendKind; 2] = [BackendKind::Redb, BackendKind::Log];
+
+/// Kills at each call for both; at least so many of each.
+fn expect_kills(role: &str, lines: (&str, &str), least: usize, is_crashed_first: bool) {
+    for kind in KINDS {
+        let prepare = |base: &Path| {
+            if is_crashed_first {
+                leave_crashed(kind, base);
+            }
+        };
+        let Some(kills) = kill_at_each(kind, role, lines, &prepare) else { return };
+        let (from, to) = lines;
+        eprintln!("{kind:?}: {kills} kills, one at each changing call from {from:?} to {to:?}");
+        assert!(kills >= least, "{kind:?}: {kills} changing calls only");
+    }
 }
 
 #[test]
 fn kills_between_the_seal_and_the_end_of_close_lose_nothing() {
-    let Some(kills) = kill_at_each("close", "closing", "closed", &|_| ()) else { return };
-    eprintln!("{kills} kills, one at each changing call of a close");
-    assert!(kills >= 10, "a close makes {kills} changing calls only");
+    expect_kills("close", ("closing", "closed"), 10, false);
 }
 
 #[test]
 fn kills_while_a_run_is_made_leave_none_or_a_whole_one() {
-    let Some(kills) = kill_at_each("close", "opening", "open", &|_| ()) else { return };
-    eprintln!("{kills} kills, one at each changing call of an open");
-    assert!(kills >= 10, "an open makes {kills} changing calls only");
+    expect_kills("close", ("opening", "open"), 10, false);
 }
 
 #[test]
 fn kills_while_a_crashed_run_is_sealed_lose_nothing() {
-    let Some(kills) = kill_at_each("seal", "opening", "closed", &leave_crashed) else { return };
-    eprintln!("{kills} kills, one at each changing call of a recovery");
-    assert!(kills >= 5, "a recovery makes {kills} changing calls only");
+    expect_kills("seal", ("opening", "closed"), 5, true);
 }
 
 /// The commits in between as well: the first one, or in a campaign all of them.
 #[test]
 fn kills_at_each_call_of_a_commit_lose_nothing() {
     let first = format!("ack {}", claim_ends(1).last().expect("a step"));
-    let (from, to) = if is_campaign() { ("opening", "closed") } else { ("open", &*first) };
-    let Some(kills) = kill_at_each("close", from, to, &|_| ()) else { return };
-    eprintln!("{kills} kills, one at each changing call from {from:?} to {to:?}");
-    assert!(kills >= 3);
+    let lines = if is_campaign() { ("opening", "closed") } else { ("open", &*first) };
+    expect_kills("close", lines, 3, false);
 }

@@ -88,7 +88,7 @@ enum Nth {
 /// How often an opening makes this call; `None` without strace.
 fn calls_of_an_open(name: &str) -> Option<usize> {
     let folder = TemporaryFolder::new("open");
-    let told = [("ES_APPENDS", "1"), ("ES_DURABILITY", "two")];
+    let told = [("ES_APPENDS", "1"), ("ES_WAY", "two")];
     let traced = trace("appends", folder.path(), &[], &told)?;
     traced.finished.expect_success();
     let calls = calls(&traced.record);

@@ -36,7 +36,8 @@ impl Call {
     /// Whether it may change the file of a run, or flush it.
     pub(crate) fn is_for_run_file(&self) -> bool {
         let changes = ["pwritev", "pwrite64", "fallocate", "ftruncate", "fdatasync"];
-        changes.contains(&self.name.as_str()) && self.path().contains(".redb")
+        let is_of_run = [".redb", ".eslog"].iter().any(|ending| self.path().contains(ending));
+        is_of_run && changes.contains(&self.name.as_str())
     }
 
     /// What a role said with it.

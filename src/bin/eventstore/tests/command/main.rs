@@ -6,6 +6,7 @@ mod capture;
 mod golden;
 mod harness;
 mod kill;
+mod logged;
 mod mend;
 mod output;
 mod refusal;
