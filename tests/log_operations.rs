@@ -4,12 +4,13 @@
 mod common;
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use common::sample::{self, INSTANCE};
 use common::temporary::TemporaryFolder;
-use eventstore::backend::EventStore;
 use eventstore::backend::log::{LogOptions, LogStore};
+use eventstore::backend::{Direction, EventStore};
 use eventstore::catalogue::list_runs;
 use eventstore::error::EventStoreError;
 use eventstore::manifest::{RunManifest, RunStatus};
@@ -71,6 +72,48 @@ fn sealed_run_verifies_clean_and_is_not_changed() {
     let reader = open_sealed_run(&path, &ReaderOptions::default()).unwrap();
     assert_eq!(reader.restore_plan().unwrap().replay_from, 21);
     assert!(before == content(&path), "reading changed the run");
+}
+
+/// How many descriptors of this process are files of a run.
+fn open_files_of(path: &Path) -> usize {
+    let descriptors = fs::read_dir("/proc/self/fd").unwrap();
+    let targets =
+        descriptors.filter_map(|descriptor| fs::read_link(descriptor.unwrap().path()).ok());
+    targets.filter(|target| target.starts_with(path)).count()
+}
+
+/// However many segments a run has, few files of it are open, beside the writer and afterwards.
+#[test]
+fn long_run_keeps_few_files_open() {
+    let base = TemporaryFolder::new("log-long");
+    let options = LogOptions { segment_bytes_max: 8 << 10, ..LogOptions::default() };
+    let mut store = LogStore::new(base.path(), options);
+    store.open_run(&RunManifest::new("r-1", INSTANCE, 1)).unwrap();
+    for chunk in sample::run_of(4_000).chunks(7) {
+        sample::append(&mut store, chunk).unwrap();
+    }
+    let path = path_of(base.path(), "r-1");
+    let segments = fs::read_dir(&path).unwrap().filter(|file| {
+        file.as_ref().unwrap().path().extension().is_some_and(|ending| ending == "seg")
+    });
+    assert!(segments.count() > 100, "many times the files that stay open");
+    let view = store.reader().unwrap();
+    assert_eq!(view.scan_range(1, 4_000, Direction::Forward).unwrap().len(), 4_000);
+    let open = open_files_of(&path);
+    assert!(open < 50, "{open} files are open beside the writer");
+    drop(view);
+    store.seal(RunStatus::Ended).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let reader = open_sealed_run(&path, &ReaderOptions::default()).unwrap();
+    let mut rows = 0;
+    let visited = reader.view().visit_range(1, u64::MAX, Direction::Backward, &mut |_| {
+        rows += 1;
+        ControlFlow::Continue(())
+    });
+    assert_eq!((visited.is_ok(), rows), (true, 4_000));
+    let open = open_files_of(&path);
+    assert!(open < 50, "{open} files are open for a reader");
 }
 
 /// A missing index is made again by the reader: same answers, and still a sound run.

@@ -83,6 +83,7 @@ mod create;
 mod format;
 mod found;
 mod index_file;
+mod open_files;
 mod reader;
 mod run;
 mod scan;

@@ -184,10 +184,12 @@ pub(super) fn finish(site: &Site, segment: &Segment) -> io::Result<()> {
             site.folder.remove(left)?;
         }
     }
-    let index = write_new(&*site.folder, &temporary, &bytes)?;
+    write_new(&*site.folder, &temporary, &bytes)?;
     site.folder.rename_new(&temporary, &name)?;
     site.folder.sync()?;
-    if let Some(file) = IndexFile::open(index, segment.number, incarnation)? {
+    let files = segment.file.files();
+    files.forget(&name);
+    if let Some(file) = IndexFile::open(files.file(name), segment.number, incarnation)? {
         segment.set_index(Index::File(file));
     }
     Ok(())

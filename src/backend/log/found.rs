@@ -232,7 +232,7 @@ impl LogFound {
                 let table = Table::new(&chain, 0);
                 let index = Index::Memory { table, keys: Keys::new() };
                 let path = run.path_of(&segment_name(number));
-                run.push_segment(Segment::new(number, self.lock.clone(), path, index));
+                run.push_segment(Segment::new(number, &run.files, path, index));
                 continue;
             };
             let incarnation = run.incarnation(number);
@@ -240,7 +240,7 @@ impl LogFound {
             let walked = walk_damaged(place, &chain)?;
             chain = walked.table.chain.clone();
             let index = Index::Memory { table: walked.table, keys: walked.keys };
-            run.push_segment(Segment::new(number, disk, path, index));
+            run.push_segment(Segment::new(number, &run.files, path, index));
         }
         run.publish(&chain);
         if let Ok(Some(seal)) = read_seal(&*self.folder) {

@@ -5,11 +5,10 @@
 //! time, each with a checksum. Whoever finds it missing or damaged makes it again: `segment`.
 
 use std::io;
-use std::sync::Arc;
 
 use super::format::{self, checksum, u32_at, u64_at};
+use super::open_files::OpenFile;
 use super::table::{self, Chain, Keys, Mark, Table};
-use crate::backend::disk::Disk;
 use crate::index::IndexKind;
 
 const MAGIC: [u8; 8] = *b"ESLOGIDX";
@@ -30,7 +29,7 @@ struct Block {
 /// An index that is read from its file.
 #[derive(Debug)]
 pub(super) struct IndexFile {
-    disk: Arc<dyn Disk>,
+    file: OpenFile,
     pub(super) table: Table,
     blocks: Vec<Block>,
 }
@@ -137,29 +136,25 @@ impl<'a> Source<'a> {
 impl IndexFile {
     /// Reads the table of a segment's index. `None` when it is not whole, damaged or another
     /// segment's.
-    pub(super) fn open(
-        disk: Arc<dyn Disk>,
-        number: u64,
-        incarnation: u64,
-    ) -> io::Result<Option<Self>> {
-        let len = disk.len()?;
+    pub(super) fn open(file: OpenFile, number: u64, incarnation: u64) -> io::Result<Option<Self>> {
+        let len = file.len()?;
         let mut head = [0; 16];
         if len < head.len() as u64 {
             return Ok(None);
         }
-        disk.read(0, &mut head)?;
+        file.read(0, &mut head)?;
         let wrapped_bytes = u64::from(u32_at(&head, 12)) + format::WRAP_BYTES as u64;
         if wrapped_bytes > len {
             return Ok(None);
         }
         let mut wrapped = vec![0; wrapped_bytes as usize];
-        disk.read(0, &mut wrapped)?;
+        file.read(0, &mut wrapped)?;
         let Ok(body) = format::unwrap(MAGIC, &wrapped) else { return Ok(None) };
         let Some((table, blocks)) = decode(body, number, incarnation, wrapped_bytes) else {
             return Ok(None);
         };
         let end = blocks.last().map_or(wrapped_bytes, |last| last.offset + u64::from(last.bytes));
-        Ok((end == len).then_some(Self { disk, table, blocks }))
+        Ok((end == len).then_some(Self { file, table, blocks }))
     }
 
     /// The first entry that has the key in this segment. `Err` when its block is damaged.
@@ -204,7 +199,7 @@ impl IndexFile {
 
     fn block(&self, block: &Block) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; block.bytes as usize];
-        self.disk.read(block.offset, &mut bytes)?;
+        self.file.read(block.offset, &mut bytes)?;
         if checksum(&bytes) == block.checksum {
             return Ok(bytes);
         }

@@ -13,6 +13,7 @@ use parking_lot::RwLock;
 use super::create::locked;
 use super::format::segment_incarnation;
 use super::index_file::{Index, IndexFile};
+use super::open_files::OpenFiles;
 use super::segment::{Segment, damaged, index_name, segment_name};
 use super::small_file::{Seal, Start, read_seal};
 use super::table::{Chain, Keys, Table};
@@ -26,6 +27,7 @@ use crate::manifest::RunManifest;
 #[derive(Debug)]
 pub(super) struct LogRun {
     pub(super) folder: Arc<dyn Folder>,
+    pub(super) files: Arc<OpenFiles>,
     pub(super) path: PathBuf,
     /// The manifest's file, which the lock is on.
     pub(super) lock: Arc<dyn Disk>,
@@ -56,7 +58,8 @@ impl LogRun {
         let state = RwLock::new(State { manifest, digest: None, anchor: None });
         let (segments, high_watermark) = (RwLock::default(), AtomicU64::new(0));
         let is_held = AtomicBool::new(true);
-        Self { folder, path, lock, start, state, segments, high_watermark, is_held }
+        let files = OpenFiles::new(folder.clone());
+        Self { folder, files, path, lock, start, state, segments, high_watermark, is_held }
     }
 
     /// Lets go of the lock: whoever reads next takes it again, shared.
@@ -204,7 +207,7 @@ impl LogRun {
                 Index::Memory { table, keys }
             }
         };
-        Ok(Segment::new(number, disk, path, index))
+        Ok(Segment::new(number, &self.files, path, index))
     }
 
     /// The index of a segment, if its file is there and sound.
@@ -214,11 +217,9 @@ impl LogRun {
     pub(super) fn index_file(&self, number: u64) -> Result<Option<IndexFile>> {
         let name = index_name(number);
         let path = self.path_of(&name);
-        match self.folder.open(&name, Purpose::Read) {
-            Ok(disk) => IndexFile::open(disk, number, self.incarnation(number))
-                .map_err(|error| damaged(&path, error)),
+        match IndexFile::open(self.files.file(name), number, self.incarnation(number)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(EventStoreError::from_io("opening an index", Some(&path), error)),
+            opened => opened.map_err(|error| damaged(&path, error)),
         }
     }
 

@@ -46,7 +46,7 @@ impl Window {
             let ahead = (self.end - offset).min(self.read_bytes as u64) as usize;
             self.bytes.resize(ahead.max(count), 0);
             self.start = offset;
-            let read = self.segment.disk.read(offset, &mut self.bytes);
+            let read = self.segment.file.read(offset, &mut self.bytes);
             if let Err(error) = read {
                 self.bytes.clear();
                 return Err(damaged(path, error));

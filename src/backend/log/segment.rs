@@ -9,8 +9,8 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::index_file::Index;
+use super::open_files::{OpenFile, OpenFiles};
 use super::table::{Chain, Keys, Mark, Table, add_keys};
-use crate::backend::disk::Disk;
 use crate::error::{EventStoreError, Result};
 use crate::index::{IndexKind, KeyList};
 
@@ -35,7 +35,7 @@ pub(super) fn segment_number(name: &str) -> Option<u64> {
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) number: u64,
-    pub(super) disk: Arc<dyn Disk>,
+    pub(super) file: OpenFile,
     pub(super) path: PathBuf,
     index: RwLock<Arc<RwLock<Index>>>,
 }
@@ -47,9 +47,15 @@ pub(super) struct Added<'a> {
 }
 
 impl Segment {
-    pub(super) fn new(number: u64, disk: Arc<dyn Disk>, path: PathBuf, index: Index) -> Arc<Self> {
+    pub(super) fn new(
+        number: u64,
+        files: &Arc<OpenFiles>,
+        path: PathBuf,
+        index: Index,
+    ) -> Arc<Self> {
+        let file = files.file(segment_name(number));
         let index = RwLock::new(Arc::new(RwLock::new(index)));
-        Arc::new(Self { number, disk, path, index })
+        Arc::new(Self { number, file, path, index })
     }
 
     fn index<T>(&self, look: impl FnOnce(&Index) -> T) -> T {

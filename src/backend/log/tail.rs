@@ -6,7 +6,6 @@
 //! broken one had been whole. Reads only. Who cuts: `finish`.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::format::SEGMENT_HEADER_BYTES;
 use super::index_file::Index;
@@ -88,7 +87,7 @@ pub(super) fn load(run: &LogRun) -> Result<()> {
     check_end(run, place, &walked)?;
     let chain = walked.table.chain.clone();
     let index = Index::Memory { table: walked.table, keys: walked.keys };
-    run.push_segment(Segment::new(last, Arc::clone(&disk), path, index));
+    run.push_segment(Segment::new(last, &run.files, path, index));
     run.publish(&chain);
     Ok(())
 }

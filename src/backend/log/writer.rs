@@ -68,7 +68,7 @@ impl Writer {
         segment_bytes_max: u64,
     ) -> Self {
         let chain = Chain::start(run.start.link);
-        let segment = grown(run, 1, &files.first, &chain);
+        let segment = grown(run, 1, &chain);
         let site = Site { folder: run.folder.clone(), incarnation: run.start.incarnation };
         Self {
             run: run.clone(),
@@ -217,8 +217,7 @@ impl Writer {
             capacity = needed;
         }
         // L4: the last group of the former is durable already.
-        let former =
-            std::mem::replace(&mut self.segment, grown(&self.run, number, &disk, &self.chain));
+        let former = std::mem::replace(&mut self.segment, grown(&self.run, number, &self.chain));
         (self.disk, self.capacity) = (disk, capacity);
         self.ahead.finish(former);
         Ok(SEGMENT_HEADER_BYTES)
@@ -244,11 +243,11 @@ impl Writer {
 }
 
 /// A segment without groups, at the end of the run's.
-fn grown(run: &LogRun, number: u64, disk: &Arc<dyn Disk>, chain: &Chain) -> Arc<Segment> {
+fn grown(run: &LogRun, number: u64, chain: &Chain) -> Arc<Segment> {
     let table = Table::new(chain, SEGMENT_HEADER_BYTES);
     let index = Index::Memory { table, keys: Keys::new() };
     let path = run.path_of(&segment_name(number));
-    let segment = Segment::new(number, disk.clone(), path, index);
+    let segment = Segment::new(number, &run.files, path, index);
     run.push_segment(segment.clone());
     segment
 }
