@@ -1,4 +1,4 @@
-"""What the tests share: a folder for runs, both backends, data and tools that may be absent."""
+"""What the tests share: a folder for runs, all backends, data and tools that may be absent."""
 
 import os
 import shutil
@@ -59,7 +59,7 @@ def until_free(call, seconds=10):
             time.sleep(0.01)
 
 
-@pytest.fixture(params=["redb", "memory"])
+@pytest.fixture(params=["redb", "memory", "log"])
 def backend(request):
     return eventstore.Backend[request.param.upper()]
 
