@@ -2,12 +2,14 @@
  *
  *     measure [--seconds N] [DIRECTORY]
  *
- * Appends: one durable batch after another, two-phase and one-phase commits and the raw loop
- * (pwrite of as many bytes into a zero-filled file, then fdatasync) in turn, A B C A B C; medians
- * of the rounds. Entries: 256 bytes of payload, an order id as key on one in four.
+ * Appends: one durable batch after another, the log backend, redb with two flushes and with one a
+ * commit, and the raw loop (pwrite of as many bytes into a zero-filled file, then fdatasync) in
+ * turn, A B C D A B C D; medians of the rounds. Entries: 256 bytes of payload, an order id as key
+ * on one in four.
  * Submits: single calls at a fixed schedule beside the same loop without the call, and bursts of
  * 1,000 into an empty queue. Exit code 0 when every call succeeded. */
 #define _GNU_SOURCE 1
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -71,7 +73,16 @@ static void next_batch(size_t count) {
     }
 }
 
-static es_run *open_run(uint32_t durability, es_error *err) {
+/* What is measured: a backend, and how it commits. */
+struct way {
+    uint32_t backend, durability;
+};
+
+static const struct way LOG = {ES_BACKEND_LOG, 0};
+static const struct way TWO_PHASE = {ES_BACKEND_REDB, ES_DURABILITY_TWO_PHASE};
+static const struct way ONE_PHASE = {ES_BACKEND_REDB, ES_DURABILITY_ONE_PHASE};
+
+static es_run *open_run(struct way way, es_error *err) {
     static unsigned number = 0;
     es_manifest manifest = ES_MANIFEST_INIT;
     es_open_options options = ES_OPEN_OPTIONS_INIT;
@@ -82,7 +93,8 @@ static es_run *open_run(uint32_t durability, es_error *err) {
     manifest.instance_id.len = ES_NTS;
     manifest.run_id.data = run_id;
     manifest.run_id.len = ES_NTS;
-    options.durability = durability;
+    options.backend = way.backend;
+    options.durability = way.durability;
     options.flags = ES_OPEN_PREFAULT;
     options.halt_after_ns = ES_FOREVER; /* a slow disk is to be measured, not to end the run */
     if (es_open_run(directory, ES_NTS, &manifest, &options, &run, err) != ES_OK) {
@@ -91,19 +103,35 @@ static es_run *open_run(uint32_t durability, es_error *err) {
     return run;
 }
 
-/* Closes the run and removes its file. */
+/* Removes a file, or a directory with the files in it. */
+static int remove_run(const char *path) {
+    DIR *folder = opendir(path);
+    struct dirent *item;
+    if (folder == NULL) {
+        return unlink(path) == 0;
+    }
+    while ((item = readdir(folder)) != NULL) {
+        if (item->d_name[0] != '.') {
+            unlinkat(dirfd(folder), item->d_name, 0);
+        }
+    }
+    closedir(folder);
+    return rmdir(path) == 0;
+}
+
+/* Closes the run and removes it. */
 static int end_run(es_run *run, es_error *err) {
     char path[4096];
     size_t needed = 0;
     int done = es_get_run_path(run, path, sizeof path, &needed, err) == ES_OK &&
                es_close_run(run, NULL, NULL, err) == ES_OK;
     es_free_run(run);
-    return done && unlink(path) == 0;
+    return done && remove_run(path);
 }
 
 /* Durable appends of `batch` entries for `duration_ns`; entries per second, or negative. */
-static double append_rate(uint32_t durability, size_t batch, uint64_t duration_ns, es_error *err) {
-    es_run *run = open_run(durability, err);
+static double append_rate(struct way way, size_t batch, uint64_t duration_ns, es_error *err) {
+    es_run *run = open_run(way, err);
     uint64_t begun, spent = 0, entries = 0;
     if (run == NULL) {
         return -1;
@@ -167,19 +195,21 @@ static int measure_appends(uint64_t round_ns, es_error *err) {
     static const size_t batches[] = {1, 10, 100, 1000};
     size_t i, round;
     printf("durable appends, entries/s (median of %d rounds)\n", ROUNDS);
-    printf("  batch   two-phase   one-phase         raw   two-phase/raw\n");
+    printf("  batch         log   two-phase   one-phase         raw   log/raw   two-phase/raw\n");
     for (i = 0; i < sizeof batches / sizeof batches[0]; i++) {
-        double two[ROUNDS], one[ROUNDS], raw[ROUNDS];
+        double log[ROUNDS], two[ROUNDS], one[ROUNDS], raw[ROUNDS];
         for (round = 0; round < ROUNDS; round++) {
-            two[round] = append_rate(ES_DURABILITY_TWO_PHASE, batches[i], round_ns, err);
-            one[round] = append_rate(ES_DURABILITY_ONE_PHASE, batches[i], round_ns, err);
+            log[round] = append_rate(LOG, batches[i], round_ns, err);
+            two[round] = append_rate(TWO_PHASE, batches[i], round_ns, err);
+            one[round] = append_rate(ONE_PHASE, batches[i], round_ns, err);
             raw[round] = raw_rate(batches[i], round_ns);
-            if (two[round] < 0 || one[round] < 0 || raw[round] < 0) {
+            if (log[round] < 0 || two[round] < 0 || one[round] < 0 || raw[round] < 0) {
                 return 0;
             }
         }
-        printf("  %5zu %11.0f %11.0f %11.0f   %.2f\n", batches[i], median(two, ROUNDS),
-               median(one, ROUNDS), median(raw, ROUNDS), median(two, ROUNDS) / median(raw, ROUNDS));
+        printf("  %5zu %11.0f %11.0f %11.0f %11.0f   %7.2f   %.2f\n", batches[i],
+               median(log, ROUNDS), median(two, ROUNDS), median(one, ROUNDS), median(raw, ROUNDS),
+               median(log, ROUNDS) / median(raw, ROUNDS), median(two, ROUNDS) / median(raw, ROUNDS));
     }
     return 1;
 }
@@ -212,7 +242,7 @@ static int open_loop(es_run *run, uint64_t rate, size_t count, double *ns, es_er
 static int measure_submits(uint64_t round_ns, es_error *err) {
     static const uint64_t rates[] = {1000, 10000, 100000};
     double *ns = (double *)malloc(SAMPLES_MAX * sizeof *ns);
-    es_run *run = open_run(ES_DURABILITY_TWO_PHASE, err);
+    es_run *run = open_run(TWO_PHASE, err);
     double bursts[200];
     char what[40];
     size_t i, burst;
@@ -264,7 +294,7 @@ int main(int argc, char **argv) {
     }
     {
         /* The first run makes the directory. */
-        es_run *run = open_run(ES_DURABILITY_TWO_PHASE, &err);
+        es_run *run = open_run(TWO_PHASE, &err);
         if (run == NULL || !end_run(run, &err)) {
             fprintf(stderr, "measure: %s: %s\n", es_status_name(err.code), err.message);
             return 1;
