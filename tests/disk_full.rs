@@ -18,7 +18,9 @@ use common::shared;
 use common::temporary::TemporaryFolder;
 use eventstore::error::EventStoreError;
 use eventstore::manifest::RunStatus;
-use eventstore::store::{OpenOptions, ReaderOptions, open_crashed_run, open_run, open_sealed_run};
+use eventstore::store::{
+    BackendKind, OpenOptions, ReaderOptions, open_crashed_run, open_run, open_sealed_run,
+};
 use eventstore::writer::{CloseOptions, Phase, SubmitOptions};
 
 common::process::child_roles!(play);
@@ -48,7 +50,9 @@ fn fill() {
     let base = told("ES_BASE");
     let salt = told_number("ES_SALT");
     let manifest = sample::full_manifest(RUN);
-    let run = open_run(Path::new(&base), &manifest, OpenOptions::default()).expect("a new run");
+    let backend = if told("ES_BACKEND") == "log" { BackendKind::Log } else { BackendKind::Redb };
+    let options = OpenOptions { backend, ..OpenOptions::default() };
+    let run = open_run(Path::new(&base), &manifest, options).expect("a new run");
     let mut next_seq = 1;
     let failure = loop {
         let count = 1 + mix(next_seq + salt) % told_number("ES_BATCH_MAX");
@@ -88,7 +92,8 @@ fn seal() {
     let report = reader.seal(RunStatus::CrashedRecovered).expect("a seal");
     assert_eq!(report.high_watermark, found);
     drop(reader);
-    let path = base.join(INSTANCE).join(format!("{RUN}.redb"));
+    let ending = if told("ES_BACKEND") == "log" { "eslog" } else { "redb" };
+    let path = base.join(INSTANCE).join(format!("{RUN}.{ending}"));
     let checked = ReaderOptions { check: true, ..options };
     let sealed = open_sealed_run(&path, &checked).expect("a sealed run opens");
     assert_eq!(assert_is_flow(sealed.view()), found);
@@ -97,6 +102,7 @@ fn seal() {
 
 /// How a disk is filled.
 struct Filling<'a> {
+    backend: &'static str,
     base: &'a Path,
     file_bytes_max: u64,
     batch_max: u64,
@@ -108,6 +114,7 @@ impl Filling<'_> {
         let mut command = process::command(role);
         command
             .env("ES_BASE", self.base)
+            .env("ES_BACKEND", self.backend)
             .env("ES_FILE_BYTES_MAX", self.file_bytes_max.to_string())
             .env("ES_BATCH_MAX", self.batch_max.to_string())
             .env("ES_SALT", self.salt.to_string());
@@ -123,15 +130,17 @@ impl Filling<'_> {
         assert!(sealed >= acknowledged, "{acknowledged} was acknowledged, {sealed} is there");
         let errno = filled.said("halted").parse().expect("a number");
         eprintln!(
-            "batches of up to {}: halted with errno {errno}, {acknowledged} acknowledged, {sealed} \
-             sealed",
-            self.batch_max
+            "{}, batches of up to {}: halted with errno {errno}, {acknowledged} acknowledged, \
+             {sealed} sealed",
+            self.backend, self.batch_max
         );
         errno
     }
 }
 
 const MIB: u64 = 1 << 20;
+
+const BACKENDS: [&str; 2] = ["redb", "log"];
 
 /// Cases as different as the numbers: sizes of batches decide whether a growth, a small commit or
 /// a large one meets the end first.
@@ -143,10 +152,10 @@ fn campaign(cases: u64) -> impl Iterator<Item = (u64, u64)> {
 #[test]
 fn file_size_limit_halts_and_the_run_can_be_sealed_under_it() {
     let cases = [(1, 5), (2, 30), (3, 400), (4, 1_000)].into_iter().chain(campaign(200));
-    for (salt, batch_max) in cases {
+    for ((salt, batch_max), backend) in cases.flat_map(|case| BACKENDS.map(|name| (case, name))) {
         let folder = TemporaryFolder::new("fsize");
         let file_bytes_max = 3 * MIB + mix(salt) % (2 * MIB);
-        let filling = Filling { base: folder.path(), file_bytes_max, batch_max, salt };
+        let filling = Filling { backend, base: folder.path(), file_bytes_max, batch_max, salt };
         assert_eq!(filling.fill_and_seal(|| ()), libc::EFBIG);
     }
 }
@@ -154,19 +163,25 @@ fn file_size_limit_halts_and_the_run_can_be_sealed_under_it() {
 /// A limit that leaves no room for a run at all: the opening fails as `Disk`, and leaves no run.
 #[test]
 fn file_size_limit_below_a_run_fails_the_opening() {
-    let folder = TemporaryFolder::new("tiny");
-    let mut command = process::command("fill");
-    command.env("ES_BASE", folder.path()).env("ES_FILE_BYTES_MAX", "100000");
-    command.env("ES_BATCH_MAX", "1").env("ES_SALT", "0").stderr(std::process::Stdio::null());
-    let finished = Finished::of(command);
-    assert_eq!(finished.signal(), None, "no signal ended the host");
-    assert!(!finished.status.success());
-    let left: Vec<_> = fs::read_dir(folder.path().join(INSTANCE))
-        .expect("the instance's directory")
-        .map(|item| item.expect("an entry").file_name())
-        .filter(|name| name != ".es.lock")
-        .collect();
-    assert!(left.is_empty(), "{left:?}");
+    for backend in BACKENDS {
+        let folder = TemporaryFolder::new("tiny");
+        let mut command = process::command("fill");
+        command.env("ES_BASE", folder.path()).env("ES_FILE_BYTES_MAX", "100000");
+        command
+            .env("ES_BACKEND", backend)
+            .env("ES_BATCH_MAX", "1")
+            .env("ES_SALT", "0")
+            .stderr(std::process::Stdio::null());
+        let finished = Finished::of(command);
+        assert_eq!(finished.signal(), None, "no signal ended the host");
+        assert!(!finished.status.success());
+        let left: Vec<_> = fs::read_dir(folder.path().join(INSTANCE))
+            .expect("the instance's directory")
+            .map(|item| item.expect("an entry").file_name())
+            .filter(|name| name != ".es.lock")
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
 }
 
 /// A file system of its own, let go of at the end.
@@ -219,10 +234,10 @@ impl Drop for SmallDisk {
 #[test]
 fn full_disk_halts_and_the_run_can_be_sealed_on_it() {
     let cases = [(5, 30), (6, 100), (7, 400), (8, 1_000)].into_iter().chain(campaign(200));
-    for (salt, batch_max) in cases {
+    for ((salt, batch_max), backend) in cases.flat_map(|case| BACKENDS.map(|name| (case, name))) {
         let Some(disk) = SmallDisk::mount(4 * MIB + mix(salt) % (3 * MIB)) else { return };
         let base = disk.0.path().join("base");
-        let filling = Filling { base: &base, file_bytes_max: 0, batch_max, salt };
+        let filling = Filling { backend, base: &base, file_bytes_max: 0, batch_max, salt };
         assert_eq!(filling.fill_and_seal(|| disk.take_the_rest()), libc::ENOSPC);
     }
 }
