@@ -1,7 +1,8 @@
 //! The backends that are measured: the one place that names them. A new one is one row.
 
 use eventstore::ffi::constants::{
-    ES_BACKEND_MEMORY, ES_BACKEND_REDB, ES_DURABILITY_ONE_PHASE, ES_DURABILITY_TWO_PHASE,
+    ES_BACKEND_LOG, ES_BACKEND_MEMORY, ES_BACKEND_REDB, ES_DURABILITY_ONE_PHASE,
+    ES_DURABILITY_TWO_PHASE,
 };
 
 /// A backend as the C interface numbers it.
@@ -26,6 +27,7 @@ pub(crate) static BACKENDS: &[Backend] = &[
         keeps_files: true,
         commits: &[(ES_DURABILITY_TWO_PHASE, 2), (ES_DURABILITY_ONE_PHASE, 1)],
     },
+    Backend { name: "log", code: ES_BACKEND_LOG, keeps_files: true, commits: &[(0, 1)] },
     Backend { name: "memory", code: ES_BACKEND_MEMORY, keeps_files: false, commits: &[(0, 0)] },
 ];
 
