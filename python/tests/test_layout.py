@@ -198,6 +198,7 @@ _PLAIN = {
     "size_t *": ctypes.POINTER(ctypes.c_size_t), "int32_t *": ctypes.POINTER(ctypes.c_int32),
     "uint32_t *": ctypes.POINTER(ctypes.c_uint32), "uint8_t *": ctypes.POINTER(ctypes.c_uint8),
     "char *": ctypes.c_void_p, "void *": ctypes.c_void_p,
+    "const void *": ctypes.c_void_p,
 }  # fmt: skip
 
 

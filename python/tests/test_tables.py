@@ -111,10 +111,12 @@ def test_ctrl_c_ends_a_scan_in_parts(reader, monkeypatch):
     assert count == len(asked), "the parts go on though nobody waits for them"
 
 
-def test_pages_are_written_again(reader, open_run, backend, monkeypatch):
+def test_pages_are_written_again(reader, tmp_path, backend, monkeypatch):
     small_pages(monkeypatch)
     arrays = reader.to_numpy()
-    copy = open_run("copy", backend=backend)
+    copy = eventstore.open_run(
+        tmp_path, run_id="copy", instance_id="other", backend=backend, halt_after=None
+    )
     seqs = [seq for page in arrays.pages() for seq in copy.submit_page(*page, timeout=None)]
     assert seqs == list(range(1, COUNT + 1))
     rows, arena = next(arrays.pages())
@@ -133,6 +135,7 @@ def test_pages_are_written_again(reader, open_run, backend, monkeypatch):
     assert caught.value.item_index == 0
     with pytest.raises(ValueError, match="ENTRY_DTYPE"):
         copy.submit_page(rows["seq"], arena)
+    assert copy.close().sealed
 
 
 def test_ranges_and_slices(reader):
