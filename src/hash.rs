@@ -1,20 +1,23 @@
 //! The entry hash: BLAKE3 over the preimage that FORMAT.md defines; equal in every backend.
 
+mod batch;
+mod lanes;
+
+pub(crate) use self::batch::{BATCH_ENTRIES, HashBatch};
 use crate::entry::EntryView;
 use crate::error::{EventStoreError, Result};
-use crate::headers::Uuid;
+use crate::headers::{Headers, Uuid};
 
 const DOMAIN: &[u8; 29] = b"nautilus-event-store/entry/v1";
 /// Preimages up to this size are laid out on the stack and hashed by one call, which costs less
 /// than a call a field.
 const STACK_BYTES: usize = 1024;
-/// All of a preimage but topic, type and payload, at its longest.
-const FIXED_BYTES_MAX: usize = DOMAIN.len() + 3 * 8 + 3 * 8 + 2 * 17;
+/// All of a preimage but topic, type, payload and ids.
+const FIXED_BYTES: usize = DOMAIN.len() + 3 * 8 + 3 * 8 + 2;
 
 /// The hash of an entry, computed from all its fields but the stored hash.
 pub fn entry_hash(entry: &EntryView<'_>) -> [u8; 32] {
-    let variable = entry.topic.len() + entry.payload_type.len() + entry.payload.len();
-    if variable + FIXED_BYTES_MAX <= STACK_BYTES {
+    if Preimage::bytes_of(entry) <= STACK_BYTES {
         let mut preimage = Preimage { bytes: [0; STACK_BYTES], len: 0 };
         feed(entry, |bytes| preimage.put(bytes));
         *blake3::hash(&preimage.bytes[..preimage.len]).as_bytes()
@@ -45,6 +48,14 @@ struct Preimage {
 }
 
 impl Preimage {
+    /// How long the preimage of an entry is.
+    fn bytes_of(entry: &EntryView<'_>) -> usize {
+        let texts = entry.topic.len() + entry.payload_type.len() + entry.payload.len();
+        let Headers { correlation_id, causation_id } = entry.headers;
+        let ids = usize::from(correlation_id.is_some()) + usize::from(causation_id.is_some());
+        FIXED_BYTES + texts + ids * 16
+    }
+
     fn put(&mut self, bytes: &[u8]) {
         self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
         self.len += bytes.len();
@@ -52,10 +63,15 @@ impl Preimage {
 }
 
 fn feed(entry: &EntryView<'_>, mut put: impl FnMut(&[u8])) {
-    put(DOMAIN);
-    put(&entry.seq.to_be_bytes());
-    put(&entry.ts_init.to_be_bytes());
-    put(&entry.ts_publish.to_be_bytes());
+    // One piece of a length known beforehand, which copies faster than four.
+    let mut head = [0; DOMAIN.len() + 3 * 8];
+    head[..DOMAIN.len()].copy_from_slice(DOMAIN);
+    for (place, number) in
+        head[DOMAIN.len()..].chunks_exact_mut(8).zip([entry.seq, entry.ts_init, entry.ts_publish])
+    {
+        place.copy_from_slice(&number.to_be_bytes());
+    }
+    put(&head);
     for bytes in [entry.topic.as_bytes(), entry.payload_type.as_bytes(), entry.payload] {
         put(&(bytes.len() as u64).to_be_bytes());
         put(bytes);
@@ -74,7 +90,6 @@ fn feed(entry: &EntryView<'_>, mut put: impl FnMut(&[u8])) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::headers::Headers;
 
     /// A second, slow statement of the preimage, kept apart from `feed`.
     fn naive(entry: &EntryView<'_>) -> [u8; 32] {

@@ -208,10 +208,10 @@ impl EntryBuffer {
         self.ts_init
     }
 
-    /// The entry under its `seq`, hashed.
+    /// The entry under its `seq`, its hash still to be filled in.
     pub(super) fn to_append(&self, seq: u64) -> AppendEntry<'_> {
         let text = |bytes| std::str::from_utf8(bytes).expect("checked when it was filled");
-        let mut entry = EntryView {
+        let entry = EntryView {
             seq,
             ts_init: self.ts_init,
             ts_publish: self.ts_publish,
@@ -221,7 +221,6 @@ impl EntryBuffer {
             headers: self.headers,
             entry_hash: [0; 32],
         };
-        entry.entry_hash = crate::hash::entry_hash(&entry);
         let keys = KeyList::trusted(self.key_count, &self.bytes[self.keys_at()..]);
         AppendEntry { entry, keys }
     }

@@ -17,6 +17,7 @@ use super::shared::{End, Shared};
 use crate::backend::EventStore;
 use crate::entry::AppendEntry;
 use crate::error::{EventStoreError, Result, panic_text};
+use crate::hash::HashBatch;
 use crate::manifest::RunStatus;
 use crate::planted::planted;
 
@@ -40,6 +41,7 @@ pub(super) struct Driver {
     /// Boxes, since they move between here, the queue and the pool as pointers.
     #[allow(clippy::vec_box)]
     group: Vec<Box<EntryBuffer>>,
+    hasher: HashBatch,
     /// The largest `ts_init` so far: what `RunEnded` is stamped with unless the closer says
     /// otherwise.
     ts_init_max: Option<u64>,
@@ -56,7 +58,8 @@ impl Driver {
         start_ts_init: u64,
     ) -> Self {
         let store = Some(store);
-        Self { shared, store, taker, group: Vec::new(), ts_init_max, start_ts_init }
+        let (group, hasher) = (Vec::new(), HashBatch::new());
+        Self { shared, store, taker, group, hasher, ts_init_max, start_ts_init }
     }
 
     /// Does one piece of work. A panic below it halts the run and leaks what it was in the
@@ -78,10 +81,15 @@ impl Driver {
         }
     }
 
+    /// Whether entries are there to be committed; one load.
+    pub(super) fn has_entries(&self) -> bool {
+        self.taker.is_ready(0)
+    }
+
     /// Whether a step would do something; a few loads.
     pub(super) fn has_work(&self) -> bool {
         let shared = &self.shared;
-        self.taker.is_ready(0)
+        self.has_entries()
             || shared.queue.claim.is_halted()
             || self.drained().is_some()
             || shared.anchors.due(shared.watermark.durable()).is_some()
@@ -165,8 +173,9 @@ impl Driver {
     /// Hashes, commits and acknowledges entries in a row from `first_seq`, and gives back the room
     /// that they had in the queue.
     fn commit(&mut self, first_seq: u64, buffers: &[Box<EntryBuffer>], room: Size) -> Result<()> {
-        let entries: Vec<AppendEntry<'_>> =
+        let mut entries: Vec<AppendEntry<'_>> =
             (first_seq..).zip(buffers).map(|(seq, buffer)| buffer.to_append(seq)).collect();
+        self.hasher.fill(&mut entries);
         for buffer in buffers {
             self.ts_init_max = self.ts_init_max.max(Some(buffer.ts_init()));
         }

@@ -23,6 +23,7 @@ use super::wait::{self, Deadline};
 use crate::backend::{EventReader, EventStore};
 use crate::entry::Draft;
 use crate::error::{EventStoreError, Result};
+use crate::hash::HashBatch;
 use crate::limits::{BATCH_ENTRIES_MAX, INDEX_KEYS_MAX};
 use crate::manifest::RunManifest;
 use crate::platform::descriptor::Descriptor;
@@ -79,7 +80,9 @@ impl Run {
                 0,
                 FillRules::of(settings),
             );
-            store.append_batch(&[first.to_append(1)])?;
+            let mut entries = [first.to_append(1)];
+            HashBatch::new().fill(&mut entries);
+            store.append_batch(&entries)?;
             next_seq = 2;
             ts_init_max = Some(manifest.start_ts_init);
         }

@@ -1,7 +1,7 @@
 //! Visits the rows of a range, each decoded, in its place, and with its hash recomputed.
 //!
-//! Streams in either direction with one window of the log in memory, and stops at the first row
-//! that is not as it was written. Only entries up to the caller's high-watermark are looked at,
+//! Streams in either direction with one window of the log in memory, hashes the rows in it many at
+//! a time, and stops at the first row that is not as it was written. Only entries up to the caller's high-watermark are looked at,
 //! so that nothing the writer is about to write is ever read.
 
 use std::ops::ControlFlow;
@@ -16,7 +16,7 @@ use crate::backend::RowVisitor;
 use crate::codec;
 use crate::entry::Row;
 use crate::error::{EventStoreError, Fault, Result};
-use crate::hash;
+use crate::hash::{BATCH_ENTRIES, HashBatch};
 
 /// How much is read at once when rows are visited in a row.
 const STREAM_BYTES: usize = 256 << 10;
@@ -55,6 +55,18 @@ impl Window {
         let at = (offset - self.start) as usize;
         Ok(&self.bytes[at..at + count])
     }
+
+    /// Whether [`Window::get`] of this range reads nothing new.
+    fn has(&self, offset: u64, count: usize) -> bool {
+        let end = offset.saturating_add(count as u64);
+        offset >= self.start && end <= self.start + self.bytes.len() as u64
+    }
+
+    /// A record's bytes, which are in memory.
+    fn slice(&self, place: Place) -> &[u8] {
+        let at = (place.offset - self.start) as usize;
+        &self.bytes[at..at + place.bytes]
+    }
 }
 
 /// Walks the records of a segment from a mark on.
@@ -63,6 +75,20 @@ struct Cursor {
     offset: u64,
     left: u32,
     seq: u64,
+}
+
+/// Where a record stands.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    seq: u64,
+    offset: u64,
+    bytes: usize,
+}
+
+impl Place {
+    fn end(self) -> u64 {
+        self.offset.saturating_add(self.bytes as u64)
+    }
 }
 
 impl Cursor {
@@ -74,7 +100,7 @@ impl Cursor {
     }
 
     /// Steps to the next record; answers where it is, `None` at the end of the segment.
-    fn step(&mut self) -> Result<Option<(u64, u64, usize)>> {
+    fn step(&mut self) -> Result<Option<Place>> {
         while self.left == 0 {
             if self.offset >= self.window.end {
                 return Ok(None);
@@ -94,33 +120,83 @@ impl Cursor {
         }
         let head = self.window.get(self.offset, RECORD_HEADER_BYTES)?;
         let head = head.first_chunk().expect("the length asked for");
-        let place = (self.seq, self.offset, RecordHeader::decode(head).record_bytes());
-        self.offset = self.offset.saturating_add(place.2 as u64);
+        let bytes = RecordHeader::decode(head).record_bytes();
+        let place = Place { seq: self.seq, offset: self.offset, bytes };
+        self.offset = place.end();
         self.left -= 1;
         self.seq += 1;
         Ok(Some(place))
     }
 
-    /// Shows a record as a row; its place must be that of `seq`.
-    fn show(
-        &mut self,
-        (seq, offset, count): (u64, u64, usize),
-        visit: &mut RowVisitor<'_>,
-    ) -> Result<ControlFlow<()>> {
-        let path = self.window.segment.path.clone();
-        let bad = |reason: String| {
-            let fault = Fault::new(format!("entry {seq}: {reason}")).at(&path).of_entry(seq);
-            EventStoreError::Corrupted(Box::new(fault))
-        };
-        let bytes = self.window.get(offset, count)?;
-        let record = Record::parse(bytes).map_err(|reason| bad(reason.to_owned()))?;
-        let entry = codec::decode_entry(record.frame).map_err(|error| bad(error.to_string()))?;
-        if entry.seq != seq {
-            return Err(EventStoreError::SeqMismatch { table_key: seq, embedded_seq: entry.seq });
-        }
-        hash::check_entry(&entry)?;
-        Ok(visit(Row { entry, keys: Some(record.keys) }))
+    /// Whether the next step reads nothing new.
+    fn is_next_in_memory(&self) -> bool {
+        self.window.has(self.offset, GROUP_HEADER_BYTES + RECORD_HEADER_BYTES)
     }
+}
+
+/// Records on their way to the visitor, their hashes computed together.
+struct Batch {
+    places: Vec<Place>,
+    hasher: HashBatch,
+    /// Grows from a few to [`BATCH_ENTRIES`], so that a short visit hashes little in vain.
+    entries_max: usize,
+}
+
+impl Batch {
+    fn new() -> Self {
+        Self { places: Vec::new(), hasher: HashBatch::new(), entries_max: 4 }
+    }
+
+    fn is_full(&self) -> bool {
+        self.places.len() >= self.entries_max
+    }
+
+    /// Shows the records as rows, in their order, up to the first that is not as it was written.
+    fn show(&mut self, window: &mut Window, visit: &mut RowVisitor<'_>) -> Result<ControlFlow<()>> {
+        let first = self.places.iter().map(|place| place.offset).min();
+        let end = self.places.iter().map(|place| place.end()).max();
+        let (Some(first), Some(end)) = (first, end) else { return Ok(ControlFlow::Continue(())) };
+        window.get(first, (end - first) as usize)?;
+        let window = &*window;
+        let mut rows = Vec::with_capacity(self.places.len());
+        let mut failure = None;
+        for place in self.places.drain(..) {
+            match row_at(window, place) {
+                Ok(row) => rows.push(row),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        self.entries_max = (self.entries_max * 2).min(BATCH_ENTRIES);
+        for (row, hash) in rows.iter().zip(self.hasher.hashes_of(rows.iter().map(|row| &row.entry)))
+        {
+            if row.entry.entry_hash != *hash {
+                return Err(EventStoreError::HashMismatch { seq: row.entry.seq });
+            }
+            if visit(*row).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        failure.map_or(Ok(ControlFlow::Continue(())), Err)
+    }
+}
+
+/// The row of a record whose bytes are in memory, its hash not looked at yet.
+fn row_at(window: &Window, place: Place) -> Result<Row<'_>> {
+    let path = &window.segment.path;
+    let seq = place.seq;
+    let bad = |reason: String| {
+        let fault = Fault::new(format!("entry {seq}: {reason}")).at(path).of_entry(seq);
+        EventStoreError::Corrupted(Box::new(fault))
+    };
+    let record = Record::parse(window.slice(place)).map_err(|reason| bad(reason.to_owned()))?;
+    let entry = codec::decode_entry(record.frame).map_err(|error| bad(error.to_string()))?;
+    if entry.seq != seq {
+        return Err(EventStoreError::SeqMismatch { table_key: seq, embedded_seq: entry.seq });
+    }
+    Ok(Row { entry, keys: Some(record.keys) })
 }
 
 /// A hole from `missing` to the entry before `next`.
@@ -139,21 +215,37 @@ pub(super) fn forward(
     let Some(mark) = segment.mark_near(from) else { return Ok(ControlFlow::Continue(from)) };
     let read_bytes = if from == to { POINT_BYTES } else { STREAM_BYTES };
     let mut cursor = Cursor::at(segment, mark, read_bytes);
+    let mut batch = Batch::new();
     let mut expected = from;
     while expected <= to {
-        let Some(place) = cursor.step()? else { break };
-        if place.0 < expected {
-            continue;
-        }
-        if place.0 > expected {
-            return Err(gap(expected, place.0));
-        }
-        if cursor.show(place, visit)?.is_break() {
+        // What was collected is shown before anything else is read, and before what is wrong
+        // behind it is told.
+        let is_due = batch.is_full() || !cursor.is_next_in_memory();
+        if is_due && batch.show(&mut cursor.window, visit)?.is_break() {
             return Ok(ControlFlow::Break(()));
+        }
+        let place = match cursor.step() {
+            Ok(Some(place)) if place.seq < expected => continue,
+            Ok(Some(place)) if place.seq > expected => Err(gap(expected, place.seq)),
+            Ok(Some(place)) => Ok(place),
+            Ok(None) => break,
+            Err(error) => Err(error),
+        };
+        match place {
+            Ok(place) if cursor.window.has(place.offset, place.bytes) => batch.places.push(place),
+            place => {
+                if batch.show(&mut cursor.window, visit)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                batch.places.push(place?);
+            }
         }
         expected += 1;
     }
-    Ok(ControlFlow::Continue(expected))
+    Ok(match batch.show(&mut cursor.window, visit)? {
+        ControlFlow::Break(()) => ControlFlow::Break(()),
+        ControlFlow::Continue(()) => ControlFlow::Continue(expected),
+    })
 }
 
 /// The same downwards, from `to` to the first of the segment or `from`.
@@ -164,6 +256,7 @@ pub(super) fn backward(
     visit: &mut RowVisitor<'_>,
 ) -> Result<ControlFlow<(), u64>> {
     let first = from.max(segment.first_seq());
+    let mut batch = Batch::new();
     let mut last = to;
     while last >= first {
         let Some(mark) = segment.mark_at(last) else { break };
@@ -172,7 +265,7 @@ pub(super) fn backward(
         let mut failure = None;
         while cursor.seq <= last || cursor.left == 0 {
             match cursor.step() {
-                Ok(Some(place)) if place.0 <= last => places.push(place),
+                Ok(Some(place)) if place.seq <= last => places.push(place),
                 Ok(_) => break,
                 Err(error) => {
                     failure = Some(error);
@@ -180,17 +273,30 @@ pub(super) fn backward(
                 }
             }
         }
-        for place in places.into_iter().rev() {
-            if place.0 < first {
-                return Ok(ControlFlow::Continue(first - 1));
+        let is_ended = places.iter().any(|place| place.seq < first);
+        while let Some(place) = places.pop() {
+            if place.seq < first {
+                break;
             }
-            if place.0 != last {
-                return Err(failure.unwrap_or_else(|| gap(place.0 + 1, last + 1)));
+            if place.seq != last {
+                if batch.show(&mut cursor.window, visit)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                return Err(failure.unwrap_or_else(|| gap(place.seq + 1, last + 1)));
             }
-            if cursor.show(place, visit)?.is_break() {
+            batch.places.push(place);
+            last -= 1;
+            if (batch.is_full() || place.bytes > POINT_BYTES)
+                && batch.show(&mut cursor.window, visit)?.is_break()
+            {
                 return Ok(ControlFlow::Break(()));
             }
-            last -= 1;
+        }
+        if batch.show(&mut cursor.window, visit)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        if is_ended {
+            return Ok(ControlFlow::Continue(first - 1));
         }
         if last >= mark.seq {
             return Err(failure.unwrap_or_else(|| gap(mark.seq, last + 1)));

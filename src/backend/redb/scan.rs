@@ -1,6 +1,6 @@
 //! Visits the rows of a range, each decoded, in its place, and with its hash recomputed.
 //!
-//! Streams in either direction and stops at the first row that is not as it was written, in the
+//! Streams in either direction, hashes rows many at a time, and stops at the first row that is not as it was written, in the
 //! order of the scan. Key lists come from the commit rows, which are walked beside the entries.
 
 use std::ops::ControlFlow;
@@ -13,9 +13,9 @@ use super::fault::{At, corrupted, undecodable_entry};
 use super::snapshot::{RowTable, Snapshot, parse_commit_row};
 use crate::backend::{Direction, RowVisitor};
 use crate::codec;
-use crate::entry::Row;
+use crate::entry::{EntryView, Row};
 use crate::error::{EventStoreError, Result};
-use crate::hash;
+use crate::hash::{BATCH_ENTRIES, HashBatch};
 use crate::index::KeyList;
 
 /// See [`crate::backend::EventReader::visit_range`].
@@ -49,54 +49,61 @@ struct Scan<'s> {
 
 impl Scan<'_> {
     fn forward(&self, entries: &RowTable, visit: &mut RowVisitor<'_>) -> Result<()> {
-        let mut keys = Keys::new(self.snapshot, self.path, self.from, Direction::Forward)?;
+        let keys = Keys::new(self.snapshot, self.path, self.from, Direction::Forward)?;
+        let mut batch = Batch::new(keys);
         let mut expected = self.from;
         for row in entries.range(self.from..=self.to).at(self.path)? {
-            let (key, frame) = row.at(self.path)?;
-            if key.value() != expected {
-                return self.hole(entries, expected, expected);
+            let row = row.at(self.path).map(|(key, frame)| (key.value(), frame));
+            match row {
+                Ok((seq, frame)) if seq == expected => batch.rows.push((seq, frame)),
+                row => {
+                    if batch.show(self.path, visit)?.is_break() {
+                        return Ok(());
+                    }
+                    row?;
+                    return self.hole(entries, expected, expected);
+                }
             }
-            if self.row(expected, frame.value(), &mut keys, visit)?.is_break() {
+            if batch.is_full() && batch.show(self.path, visit)?.is_break() {
                 return Ok(());
             }
             // The watermark comes from keys of the file, so it may be the largest number.
-            let Some(next) = expected.checked_add(1) else { return Ok(()) };
+            let Some(next) = expected.checked_add(1) else {
+                return batch.show(self.path, visit).map(drop);
+            };
             expected = next;
+        }
+        if batch.show(self.path, visit)?.is_break() {
+            return Ok(());
         }
         if expected <= self.to { self.hole(entries, expected, expected) } else { Ok(()) }
     }
 
     fn backward(&self, entries: &RowTable, visit: &mut RowVisitor<'_>) -> Result<()> {
-        let mut keys = Keys::new(self.snapshot, self.path, self.to, Direction::Backward)?;
+        let keys = Keys::new(self.snapshot, self.path, self.to, Direction::Backward)?;
+        let mut batch = Batch::new(keys);
         let mut expected = self.to;
         for row in entries.range(self.from..=self.to).at(self.path)?.rev() {
-            let (key, frame) = row.at(self.path)?;
-            if key.value() != expected {
-                return self.hole(entries, expected, self.from.max(key.value() + 1));
+            let row = row.at(self.path).map(|(key, frame)| (key.value(), frame));
+            match row {
+                Ok((seq, frame)) if seq == expected => batch.rows.push((seq, frame)),
+                row => {
+                    if batch.show(self.path, visit)?.is_break() {
+                        return Ok(());
+                    }
+                    let (seq, _) = row?;
+                    return self.hole(entries, expected, self.from.max(seq + 1));
+                }
             }
-            if self.row(expected, frame.value(), &mut keys, visit)?.is_break() {
+            if batch.is_full() && batch.show(self.path, visit)?.is_break() {
                 return Ok(());
             }
             expected -= 1;
         }
-        if expected >= self.from { self.hole(entries, expected, self.from) } else { Ok(()) }
-    }
-
-    fn row(
-        &self,
-        seq: u64,
-        frame: &[u8],
-        keys: &mut Keys<'_>,
-        visit: &mut RowVisitor<'_>,
-    ) -> Result<ControlFlow<()>> {
-        let entry =
-            codec::decode_entry(frame).map_err(|error| undecodable_entry(self.path, seq, error))?;
-        if entry.seq != seq {
-            let embedded_seq = entry.seq;
-            return Err(EventStoreError::SeqMismatch { table_key: seq, embedded_seq });
+        if batch.show(self.path, visit)?.is_break() {
+            return Ok(());
         }
-        hash::check_entry(&entry)?;
-        keys.with(seq, |keys| visit(Row { entry, keys }))
+        if expected >= self.from { self.hole(entries, expected, self.from) } else { Ok(()) }
     }
 
     /// The error for the hole that `inside` lies in; `missing` is the first absent row to name.
@@ -115,6 +122,62 @@ impl Scan<'_> {
         let end = self.snapshot.high_watermark().saturating_add(1);
         EventStoreError::Gap { prev, next: next.unwrap_or(end), missing: self.from.max(prev + 1) }
     }
+}
+
+/// Rows on their way to the visitor, their hashes computed together.
+struct Batch<'s> {
+    rows: Vec<(u64, AccessGuard<'s, &'static [u8]>)>,
+    keys: Keys<'s>,
+    hasher: HashBatch,
+    /// Grows from a few to [`BATCH_ENTRIES`], so that a short visit hashes little in vain.
+    rows_max: usize,
+}
+
+impl<'s> Batch<'s> {
+    fn new(keys: Keys<'s>) -> Self {
+        Self { rows: Vec::new(), keys, hasher: HashBatch::new(), rows_max: 4 }
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows.len() >= self.rows_max
+    }
+
+    /// Shows the rows in their order, up to the first that is not as it was written.
+    fn show(&mut self, path: &Path, visit: &mut RowVisitor<'_>) -> Result<ControlFlow<()>> {
+        self.rows_max = (self.rows_max * 2).min(BATCH_ENTRIES);
+        let mut entries = Vec::with_capacity(self.rows.len());
+        let mut failure = None;
+        for (seq, frame) in &self.rows {
+            match entry_of(path, *seq, frame.value()) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        for (entry, hash) in entries.iter().zip(self.hasher.hashes_of(entries.iter())) {
+            if entry.entry_hash != *hash {
+                return Err(EventStoreError::HashMismatch { seq: entry.seq });
+            }
+            let shown = self.keys.with(entry.seq, |keys| visit(Row { entry: *entry, keys }))?;
+            if shown.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        drop(entries);
+        self.rows.clear();
+        failure.map_or(Ok(ControlFlow::Continue(())), Err)
+    }
+}
+
+/// The entry in a row, its hash not looked at yet.
+fn entry_of<'f>(path: &Path, seq: u64, frame: &'f [u8]) -> Result<EntryView<'f>> {
+    let entry = codec::decode_entry(frame).map_err(|error| undecodable_entry(path, seq, error))?;
+    if entry.seq != seq {
+        return Err(EventStoreError::SeqMismatch { table_key: seq, embedded_seq: entry.seq });
+    }
+    Ok(entry)
 }
 
 /// Walks the commit rows beside the entries, one step a commit.
