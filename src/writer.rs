@@ -15,6 +15,7 @@ mod options;
 mod report;
 mod run;
 mod shared;
+mod spin;
 mod stall;
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,7 @@ use super::handoff::watermark::Watermark;
 use super::live_view::LiveView;
 use super::options::Settings;
 use super::report::CloseReport;
+use super::spin::Spin;
 use super::stall::StallWatch;
 use crate::error::{EventStoreError, Fault};
 use crate::platform::descriptor::Descriptor;
@@ -57,6 +58,7 @@ pub(super) struct Shared {
     pub(super) pool: Pool,
     pub(super) anchors: AnchorQueue,
     pub(super) stall: StallWatch,
+    pub(super) spin: Spin,
     pub(super) stats: Stats,
     pub(super) fill_rules: FillRules,
     pub(super) group_limits: GroupLimits,
@@ -80,6 +82,10 @@ pub(super) struct Stats {
 }
 
 impl Stats {
+    pub(super) fn last_commit(&self) -> Duration {
+        Duration::from_nanos(self.last_commit_ns.load(Ordering::Relaxed))
+    }
+
     pub(super) fn committed(&self, entries: u64, bytes: u64, took: Duration) {
         let took_ns = took.as_nanos() as u64;
         self.commits.fetch_add(1, Ordering::Relaxed);
@@ -110,6 +116,7 @@ impl Shared {
             pool: Pool::new(settings.queue_entries as usize, settings.queue_bytes),
             anchors: AnchorQueue::new(),
             stall: StallWatch::new(if settings.manual { u64::MAX } else { settings.halt_after_ns }),
+            spin: Spin::new(settings.wait_policy),
             stats: Stats::default(),
             fill_rules: FillRules::of(settings),
             group_limits: GroupLimits {

@@ -48,8 +48,14 @@ impl Loop {
         let mut last_work = Instant::now();
         loop {
             self.gather_longer();
+            let is_awaited = self.shared.spin.has_waiter() || self.shared.watermark.has_waiters();
             match self.driver.step() {
-                Step::Worked(_) => last_work = Instant::now(),
+                Step::Worked(_) => {
+                    last_work = Instant::now();
+                    if is_awaited {
+                        self.shared.spin.await_work(|| self.driver.has_entries());
+                    }
+                }
                 Step::Idle => self.sleep(last_work.elapsed() < self.hot),
                 Step::Finished => return,
             }
@@ -81,6 +87,7 @@ impl Loop {
             taken.entries < limits.entries_max
                 && taken.bytes < limits.bytes_max
                 && !self.shared.watermark.has_waiters()
+                && !self.shared.spin.has_waiter()
                 && !self.shared.queue.claim.is_halted()
                 && self.shared.queue.claim.closed_at().is_none()
         };

@@ -64,12 +64,16 @@ pub(super) fn sleeping<T>(
         }
         shared.doorbell.ring();
         let until = deadline.within(shared.stall.look_again());
-        let woken = shared.watermark.wait(until, || {
+        let mut look_or_halt = || {
             if let Some(answer) = look() {
                 return Some(Some(answer));
             }
             shared.queue.claim.is_halted().then_some(None)
-        });
+        };
+        let woken = shared
+            .spin
+            .await_commit(shared.stats.last_commit(), until, &mut look_or_halt)
+            .or_else(|| shared.watermark.wait(until, look_or_halt));
         if let Some(Some(answer)) = woken {
             return answer;
         }
