@@ -81,6 +81,12 @@ pub trait EventStore: Send {
     /// holds of the batch is unknown until the run is reopened.
     fn append_batch(&mut self, entries: &[AppendEntry<'_>]) -> Result<u64>;
 
+    /// The same in two parts, where the backend can prepare one batch while another is on its way
+    /// to the disk; `None` where it cannot.
+    fn pipeline(&mut self) -> Option<&mut dyn Pipeline> {
+        None
+    }
+
     /// Stores the anchor, durable when it returns.
     ///
     /// # Errors
@@ -111,6 +117,27 @@ pub trait EventStore: Send {
     /// # Errors
     /// `Backend` when no run is open.
     fn reader(&self) -> Result<Arc<dyn EventReader>>;
+}
+
+/// Appends in two parts: [`Pipeline::start`] takes a batch in, [`Pipeline::finish`] makes it known
+/// once it is durable. Several may be started, and each must be finished before any other method of
+/// the store that writes is called.
+pub trait Pipeline {
+    /// Takes a batch in, behind those that were started before, and begins to make it durable.
+    /// Nothing of it can be read yet.
+    ///
+    /// # Errors
+    /// As [`EventStore::append_batch`]; what was started before is to be finished all the same.
+    fn start(&mut self, entries: &[AppendEntry<'_>]) -> Result<()>;
+
+    /// Whether [`Pipeline::finish`] will not wait.
+    fn is_flushed(&self) -> bool;
+
+    /// Waits until the oldest batch that was started is durable; answers the new high-watermark.
+    ///
+    /// # Errors
+    /// As [`EventStore::append_batch`]: nothing of this batch or a later one was acknowledged.
+    fn finish(&mut self) -> Result<u64>;
 }
 
 /// Reads one run from any thread. No method takes a lock that a commit holds while it flushes.

@@ -533,6 +533,50 @@ fn refused_write_stops_the_store_and_keeps_what_was_acknowledged() {
     assert_eq!(recovery.seal(RunStatus::CrashedRecovered).unwrap().high_watermark, last);
 }
 
+/// Of batches on their way to the disk, none behind a refused one is written, and none of them
+/// is acknowledged, although the disk takes writes again.
+#[test]
+fn refused_batch_stops_those_behind_it() {
+    let volume = MemoryVolume::default();
+    let options = LogOptions { digest_key: None, segment_bytes_max: 16 << 10, uses_thread: true };
+    let mut store = LogStore::on(volume.as_volume(), options);
+    store.open_run(&RunManifest::new(RUN, INSTANCE, 1)).unwrap();
+    let entry_of = |seq| {
+        let mut entry = EntryView {
+            seq,
+            ts_init: 1,
+            ts_publish: 1,
+            topic: "t",
+            payload_type: "p",
+            payload: b"some bytes",
+            headers: Headers::default(),
+            entry_hash: [0; 32],
+        };
+        entry.entry_hash = entry_hash(&entry);
+        AppendEntry { entry, keys: KeyList::EMPTY }
+    };
+    store.append_batch(&[entry_of(1)]).unwrap();
+    let (_, before) = volume.everything();
+    let pipeline = store.pipeline().expect("the log has one");
+    volume.knobs.fail_errno.store(libc::EIO as u64, Ordering::Relaxed);
+    pipeline.start(&[entry_of(2)]).unwrap();
+    while !pipeline.is_flushed() {
+        std::thread::yield_now();
+    }
+    volume.knobs.fail_errno.store(0, Ordering::Relaxed);
+    pipeline.start(&[entry_of(3)]).unwrap();
+    for seq in [2, 3] {
+        let refused = pipeline.finish();
+        assert!(matches!(refused, Err(EventStoreError::Backend(_))), "entry {seq}: {refused:?}");
+    }
+    assert!(pipeline.start(&[entry_of(4)]).is_err(), "it is not tried again");
+    let (_, after) = volume.everything();
+    assert!(before.iter().zip(&after).all(|(a, b)| a.to_vec() == b.to_vec()), "it was written");
+    let reader = store.reader().unwrap();
+    assert_eq!(reader.high_watermark(), 1);
+    assert_eq!(reader.scan_range(1, 9, Direction::Forward).unwrap().len(), 1);
+}
+
 /// A full disk refuses the append that needs a new segment, and the run is sealed all the same.
 #[test]
 fn run_on_a_full_disk_is_sealed() {

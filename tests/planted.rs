@@ -58,10 +58,11 @@ const LOG_LATER: (&str, &str) =
     ("log_damage", "damage_before_the_last_group_is_found_without_a_watermark");
 const LOG_STOP: (&str, &str) =
     ("log_damage", "refused_write_stops_the_store_and_keeps_what_was_acknowledged");
+const LOG_STOP_BEHIND: (&str, &str) = ("log_damage", "refused_batch_stops_those_behind_it");
 const LOG_TRUST: (&str, &str) = ("log_damage", "killed_run_is_flushed_before_it_is_trusted");
 const LOG_FULL: (&str, &str) = ("log_damage", "run_on_a_full_disk_is_sealed");
 
-const CAUGHT_HERE: [Caught; 22] = [
+const CAUGHT_HERE: [Caught; 23] = [
     caught("ack_before_commit", KILL, "was acknowledged"),
     caught("skip_sync", ORDER, "the file"),
     caught("skip_sync", POWER_CUT, "acknowledged"),
@@ -82,6 +83,7 @@ const CAUGHT_HERE: [Caught; 22] = [
     caught("log_skip_watermark", LOG_TAIL, "reads otherwise"),
     caught("log_skip_later_groups", LOG_LATER, "byte"),
     caught("log_go_on_after_failure", LOG_STOP, "it is not tried again"),
+    caught("log_go_on_after_failure", LOG_STOP_BEHIND, "entry 3"),
     caught("log_trust_cache", LOG_TRUST, "every file is flushed"),
     caught("ignore_size", OLDER, "the bytes behind it were written"),
 ];

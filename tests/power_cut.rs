@@ -38,8 +38,13 @@ const LOG_IMAGES_IN_CAMPAIGN: usize = 100_000;
 /// The backend whose life is cut.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
-    Redb { two_phase: bool },
-    Log,
+    Redb {
+        two_phase: bool,
+    },
+    /// `side_by_side`: two batches at a time are on their way to the disk.
+    Log {
+        side_by_side: bool,
+    },
 }
 
 impl Kind {
@@ -49,9 +54,9 @@ impl Kind {
                 let options = RedbOptions { two_phase, cache_bytes: 4 << 20, digest_key: None };
                 Box::new(RedbStore::on(volume.as_volume(), options))
             }
-            Self::Log => {
-                // Short, so that a life has many; without a thread, so that it is the same again.
-                let (segment_bytes_max, uses_thread) = (16 << 10, false);
+            Self::Log { side_by_side } => {
+                // Short, so that a life has many; without threads, so that it is the same again.
+                let (segment_bytes_max, uses_thread) = (16 << 10, side_by_side);
                 let options = LogOptions { digest_key: None, segment_bytes_max, uses_thread };
                 Box::new(LogStore::on(volume.as_volume(), options))
             }
@@ -61,7 +66,7 @@ impl Kind {
     fn name(self) -> &'static str {
         match self {
             Self::Redb { .. } => "r-1.redb",
-            Self::Log => "r-1.eslog",
+            Self::Log { .. } => "r-1.eslog",
         }
     }
 
@@ -75,14 +80,14 @@ impl Kind {
                 let disk = volume.disk(self.name());
                 redb::open_sealed_on(disk, Path::new(self.name()), 1 << 20, check)
             }
-            Self::Log => log::open_sealed_on(volume, INSTANCE, RUN, check),
+            Self::Log { .. } => log::open_sealed_on(volume, INSTANCE, RUN, check),
         }
     }
 
     fn platter(self) -> Platter {
         match self {
             Self::Redb { .. } => Platter::default(),
-            Self::Log => Platter::default().torn_anywhere(),
+            Self::Log { .. } => Platter::default().torn_anywhere(),
         }
     }
 }
@@ -92,8 +97,8 @@ impl Kind {
 struct Promise {
     is_open: bool,
     high_watermark: u64,
-    /// The end of the batch that is under way.
-    in_flight: Option<u64>,
+    /// The ends of the batches that are under way.
+    in_flight: Vec<u64>,
     anchor: Option<u64>,
     anchor_in_flight: Option<u64>,
     is_sealed: bool,
@@ -146,6 +151,10 @@ fn with_entry<T>(seq: u64, use_it: impl FnOnce(&EntryView<'_>) -> T) -> T {
 }
 
 fn append(store: &mut dyn EventStore, from: u64, to: u64) {
+    with_batch(from, to, |batch| assert_eq!(store.append_batch(batch).unwrap(), to));
+}
+
+fn with_batch(from: u64, to: u64, use_it: impl FnOnce(&[AppendEntry<'_>])) {
     let payloads: Vec<_> = (from..=to).map(payload_of).collect();
     let keys: Vec<_> = (from..=to).map(keys_of).collect();
     let mut batch = Vec::new();
@@ -158,7 +167,7 @@ fn append(store: &mut dyn EventStore, from: u64, to: u64) {
         });
         batch.push(AppendEntry { entry, keys: KeyList::parse(keys.0, &keys.1).unwrap() });
     }
-    assert_eq!(store.append_batch(&batch).unwrap(), to);
+    use_it(&batch);
 }
 
 /// Records a life; the promises are numbered as the events name them.
@@ -181,14 +190,32 @@ fn record(plant: Plant, kind: Kind) -> (Vec<Event>, Vec<Promise>) {
     }
     let sizes = [1, 1, 2, 40, 1, 3, 1, 200, 1, 1, 5, 1, 400, 1, 2, 1];
     let mut last = 0;
+    let is_side_by_side = store.pipeline().is_some();
     for (number, size) in sizes.into_iter().enumerate() {
-        promise(&|now| now.in_flight = Some(last + size));
-        append(&mut *store, last + 1, last + size);
-        last += size;
-        promise(&|now| {
-            now.in_flight = None;
-            now.high_watermark = last;
-        });
+        let mut ends = vec![last + size];
+        if is_side_by_side && number != 8 {
+            ends.push(last + size + 7);
+        }
+        promise(&|now| now.in_flight = ends.clone());
+        match store.pipeline() {
+            None => append(&mut *store, last + 1, ends[0]),
+            Some(pipeline) => {
+                for &end in &ends {
+                    with_batch(last + 1, end, |batch| pipeline.start(batch).unwrap());
+                    last = end;
+                }
+            }
+        }
+        for end in ends {
+            if let Some(pipeline) = store.pipeline() {
+                assert_eq!(pipeline.finish().unwrap(), end);
+            }
+            promise(&|now| {
+                now.in_flight.remove(0);
+                now.high_watermark = end;
+            });
+            last = end;
+        }
         if number == 8 || number == 12 {
             promise(&|now| now.anchor_in_flight = Some(last - 1));
             store.record_snapshot_anchor(&anchor(last - 1)).unwrap();
@@ -216,7 +243,7 @@ fn ensure(holds: bool, what: impl FnOnce() -> Violation) -> Result<(), Violation
 
 fn check_rows(reader: &dyn EventReader, promise: &Promise) -> Result<u64, Violation> {
     let last = reader.high_watermark();
-    let is_allowed = last == promise.high_watermark || Some(last) == promise.in_flight;
+    let is_allowed = last == promise.high_watermark || promise.in_flight.contains(&last);
     ensure(is_allowed, || format!("the watermark is {last}"))?;
     let mut next = 1;
     let scanned = reader.visit_range(1, u64::MAX, Direction::Forward, &mut |row| {
@@ -378,7 +405,14 @@ fn power_cuts_lose_nothing_acknowledged() {
 #[test]
 fn power_cuts_of_the_log_lose_nothing_acknowledged() {
     let is_campaign = std::env::var_os("ES_CAMPAIGN").is_some_and(|value| value == "1");
-    cut_from_two_seeds(Kind::Log, if is_campaign { LOG_IMAGES_IN_CAMPAIGN } else { LOG_IMAGES });
+    let images = if is_campaign { LOG_IMAGES_IN_CAMPAIGN } else { LOG_IMAGES };
+    cut_from_two_seeds(Kind::Log { side_by_side: false }, images);
+}
+
+/// The same while one batch is prepared and the one before it is on its way to the disk.
+#[test]
+fn power_cuts_of_the_log_lose_nothing_of_batches_side_by_side() {
+    cut_from_two_seeds(Kind::Log { side_by_side: true }, LOG_IMAGES / 2);
 }
 
 fn cut_from_two_seeds(kind: Kind, images_min: usize) {
@@ -421,7 +455,8 @@ fn power_cuts_with_one_flush_a_commit_lose_nothing_acknowledged() {
 #[test]
 fn planted_faults_are_caught() {
     let plants = [Plant::SkipSync, Plant::SkipSyncOnceOpen, Plant::SkipDirSync];
-    let kinds = [Kind::Redb { two_phase: true }, Kind::Log];
+    let logs = [false, true].map(|side_by_side| Kind::Log { side_by_side });
+    let kinds = [Kind::Redb { two_phase: true }, logs[0], logs[1]];
     for (kind, plant) in kinds.into_iter().flat_map(|kind| plants.map(|plant| (kind, plant))) {
         let life = record(plant, kind);
         let caught = sweep(kind, &life, 20, usize::MAX, &mut Dice(0x2545_F491_4F6C_DD1D));

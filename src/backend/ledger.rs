@@ -11,6 +11,8 @@ use crate::snapshot::SnapshotAnchor;
 /// The state of one open run.
 pub(crate) struct Ledger {
     manifest: RunManifest,
+    /// Of the next entry to be taken in; those up to it need not be durable yet.
+    next_seq: u64,
     high_watermark: u64,
     ts_init_max: Option<u64>,
     anchor: Option<SnapshotAnchor>,
@@ -24,6 +26,7 @@ impl Ledger {
     pub(crate) fn new(manifest: RunManifest, digest_key: Option<&[u8; 32]>) -> Self {
         Self {
             manifest,
+            next_seq: 1,
             high_watermark: 0,
             ts_init_max: None,
             anchor: None,
@@ -64,7 +67,7 @@ impl Ledger {
             return Err(EventStoreError::Closed);
         }
         let high_watermark = self.high_watermark;
-        for (next_seq, item) in (high_watermark + 1..).zip(entries) {
+        for (next_seq, item) in (self.next_seq..).zip(entries) {
             let seq = item.entry.seq;
             if seq != next_seq {
                 return Err(EventStoreError::OutOfOrder { high_watermark, seq, next_seq });
@@ -75,15 +78,31 @@ impl Ledger {
 
     /// Takes note of a batch that is durable now.
     pub(crate) fn committed(&mut self, entries: &[AppendEntry<'_>]) {
+        self.started(entries);
+        self.high_watermark = self.next_seq - 1;
+    }
+
+    /// Takes note of a batch that is on its way to the disk: [`Ledger::acknowledged`] follows.
+    pub(crate) fn started(&mut self, entries: &[AppendEntry<'_>]) {
         for item in entries {
-            self.replay(&item.entry, Some(item.keys));
+            self.take_in(&item.entry, Some(item.keys));
         }
     }
 
-    /// Takes note of one entry that is durable, as written now or read back.
+    /// Takes note that what was started is durable up to here.
+    pub(crate) fn acknowledged(&mut self, high_watermark: u64) {
+        self.high_watermark = high_watermark;
+    }
+
+    /// Takes note of one entry that was read back.
     pub(crate) fn replay(&mut self, entry: &EntryView<'_>, keys: Option<KeyList<'_>>) {
-        self.digest.add_entry(&entry.entry_hash, keys);
+        self.take_in(entry, keys);
         self.high_watermark = entry.seq;
+    }
+
+    fn take_in(&mut self, entry: &EntryView<'_>, keys: Option<KeyList<'_>>) {
+        self.digest.add_entry(&entry.entry_hash, keys);
+        self.next_seq = entry.seq + 1;
         self.ts_init_max = self.ts_init_max.max(Some(entry.ts_init));
     }
 

@@ -80,6 +80,7 @@
 
 mod ahead;
 mod create;
+mod flusher;
 mod format;
 mod found;
 mod index_file;
@@ -111,7 +112,7 @@ use super::disk::Volume;
 use super::ledger::Ledger;
 use super::os_disk::OsVolume;
 use super::run_format::{Examined, FoundRun, Hold};
-use super::{Direction, EventReader, EventStore, Sealed};
+use super::{Direction, EventReader, EventStore, Pipeline, Sealed};
 use crate::digest::RunDigest;
 use crate::entry::AppendEntry;
 use crate::error::{EventStoreError, Fault, Result};
@@ -387,6 +388,11 @@ impl EventStore for LogStore {
         Ok(open.ledger.high_watermark())
     }
 
+    fn pipeline(&mut self) -> Option<&mut dyn Pipeline> {
+        let writer = self.open.as_mut()?.writer.as_mut()?;
+        writer.can_start().then_some(self)
+    }
+
     fn record_snapshot_anchor(&mut self, anchor: &SnapshotAnchor) -> Result<()> {
         let open = self.open()?;
         open.ledger.check_anchor(anchor)?;
@@ -428,6 +434,28 @@ impl EventStore for LogStore {
     fn reader(&self) -> Result<Arc<dyn EventReader>> {
         let open = self.open.as_ref().ok_or_else(no_run)?;
         Ok(Arc::new(LogReader(open.run.clone())))
+    }
+}
+
+impl Pipeline for LogStore {
+    fn start(&mut self, entries: &[AppendEntry<'_>]) -> Result<()> {
+        let open = self.open()?;
+        open.ledger.check_append(entries)?;
+        open.writer()?.start(entries)?;
+        open.ledger.started(entries);
+        Ok(())
+    }
+
+    fn is_flushed(&self) -> bool {
+        let writer = self.open.as_ref().and_then(|open| open.writer.as_ref());
+        writer.is_none_or(Writer::is_flushed)
+    }
+
+    fn finish(&mut self) -> Result<u64> {
+        let open = self.open()?;
+        let high_watermark = open.writer()?.finish()?;
+        open.ledger.acknowledged(high_watermark);
+        Ok(high_watermark)
     }
 }
 

@@ -197,6 +197,11 @@ impl Rows {
         self.used == self.cap
     }
 
+    /// How many more rows fit.
+    pub(super) fn left(&self) -> u64 {
+        (self.cap - self.used) as u64
+    }
+
     /// Fills the next row.
     pub(super) fn push<T: Plain>(&mut self, row: T) {
         assert!(!self.is_full(), "row {} of {}", self.used, self.cap);

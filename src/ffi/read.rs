@@ -273,6 +273,15 @@ impl Range {
         self.from == 0 || self.from > self.to
     }
 
+    /// The part of it that a scan of so many rows visits, so that none is read in vain.
+    fn at_most(&self, rows: u64) -> (u64, u64) {
+        let more = rows.saturating_sub(1);
+        match self.direction {
+            Direction::Forward => (self.from, self.to.min(self.from.saturating_add(more))),
+            Direction::Backward => (self.from.max(self.to.saturating_sub(more)), self.to),
+        }
+    }
+
     /// The seq that a scan visits last.
     fn end(&self) -> u64 {
         match self.direction {
@@ -313,7 +322,8 @@ impl Page {
     fn fill(&mut self, view: &dyn EventReader, range: Range) -> Result<es_scan_result, Refusal> {
         let mut last_seq = None;
         if !range.is_empty() {
-            let visited = view.visit_range(range.from, range.to, range.direction, &mut |row| {
+            let (from, to) = range.at_most(self.rows.left());
+            let visited = view.visit_range(from, to, range.direction, &mut |row| {
                 if !self.take(&row) {
                     return ControlFlow::Break(());
                 }

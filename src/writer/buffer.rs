@@ -204,10 +204,6 @@ impl EntryBuffer {
         self.bytes.len() as u64
     }
 
-    pub(super) fn ts_init(&self) -> u64 {
-        self.ts_init
-    }
-
     /// The entry under its `seq`, its hash still to be filled in.
     pub(super) fn to_append(&self, seq: u64) -> AppendEntry<'_> {
         let text = |bytes| std::str::from_utf8(bytes).expect("checked when it was filled");

@@ -5,21 +5,27 @@
 //! committed in the order of `seq`, claims whole; (W3) after the first failure nothing is written;
 //! (W4) room is given back only after the slots were emptied and their group is durable.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::buffer::EntryBuffer;
 use super::group;
 use super::handoff::queue::{Size, Taker};
 use super::report::CloseReport;
 use super::shared::{End, Shared};
-use crate::backend::EventStore;
+use crate::backend::{EventStore, Pipeline};
 use crate::entry::AppendEntry;
 use crate::error::{EventStoreError, Result, panic_text};
 use crate::hash::HashBatch;
 use crate::manifest::RunStatus;
 use crate::planted::planted;
+
+/// How many entries must wait for the next group to be prepared early.
+const BACKLOG_ENTRIES: u64 = 256;
+/// How many groups may be on their way to the disk: one is flushed, the next waits for it.
+const STARTED_GROUPS_MAX: usize = 2;
 
 /// What a step came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,15 +38,17 @@ pub(super) enum Step {
     Finished,
 }
 
+/// Boxes, since they move between here, the queue and the pool as pointers.
+#[allow(clippy::vec_box)]
+type Group = Vec<Box<EntryBuffer>>;
+
 /// The side of a run that writes.
 pub(super) struct Driver {
     shared: Arc<Shared>,
     /// `None` once the run has ended.
     store: Option<Box<dyn EventStore>>,
     taker: Taker<Box<EntryBuffer>>,
-    /// Boxes, since they move between here, the queue and the pool as pointers.
-    #[allow(clippy::vec_box)]
-    group: Vec<Box<EntryBuffer>>,
+    group: Group,
     hasher: HashBatch,
     /// The largest `ts_init` so far: what `RunEnded` is stamped with unless the closer says
     /// otherwise.
@@ -126,11 +134,14 @@ impl Driver {
             return Ok(Step::Worked(0));
         }
         let size = self.gather();
-        if size.entries > 0 {
-            self.commit_group(size)?;
-            return Ok(Step::Worked(size.entries));
+        if size.entries == 0 {
+            return self.end_if_drained();
         }
-        self.end_if_drained()
+        if self.has_backlog(size.entries) && self.open_store().pipeline().is_some() {
+            return self.commit_side_by_side(size).map(Step::Worked);
+        }
+        self.commit_group(size)?;
+        Ok(Step::Worked(size.entries))
     }
 
     fn store_due_anchor(&mut self) -> Result<bool> {
@@ -161,24 +172,92 @@ impl Driver {
     }
 
     fn commit_group(&mut self, size: Size) -> Result<()> {
-        let mut group = std::mem::take(&mut self.group);
+        let group = std::mem::take(&mut self.group);
         self.commit(self.taker.next_seq() - size.entries, &group, size)?;
-        for buffer in group.drain(..) {
-            self.shared.pool.put(buffer);
-        }
-        self.group = group;
+        self.recycle(group);
         Ok(())
+    }
+
+    /// Whether enough entries wait behind those that were taken to prepare them before the group
+    /// before them is flushed. With fewer, a group is better cut when the disk is free for it:
+    /// what comes until then still belongs to it.
+    fn has_backlog(&self, taken_entries: u64) -> bool {
+        self.shared.queue.taken().entries >= taken_entries + BACKLOG_ENTRIES
+    }
+
+    /// Commits the group that was gathered and those behind it, each prepared while the one before
+    /// it is on its way to the disk, as long as there is a backlog; answers how many entries.
+    fn commit_side_by_side(&mut self, first: Size) -> Result<u64> {
+        let mut started = VecDeque::with_capacity(STARTED_GROUPS_MAX);
+        let mut next = Some(first);
+        let (mut waiting, mut worked) = (0, 0);
+        while next.is_some() || !started.is_empty() {
+            if let Some(size) = next.take() {
+                self.start_group(size)?;
+                started.push_back((size, Instant::now()));
+                waiting += size.entries;
+            }
+            let is_free = started.len() < STARTED_GROUPS_MAX;
+            if is_free && self.has_backlog(waiting) && !self.is_wanted_elsewhere() {
+                next = Some(self.gather()).filter(|size| size.entries > 0);
+            }
+            if next.is_none()
+                && let Some((size, since)) = started.pop_front()
+            {
+                let durable_seq = self.started_store().finish()?;
+                self.acknowledge(durable_seq, size, since.elapsed());
+                waiting -= size.entries;
+                worked += size.entries;
+            }
+        }
+        Ok(worked)
+    }
+
+    /// Takes the gathered group into the store and gives its buffers back.
+    fn start_group(&mut self, size: Size) -> Result<()> {
+        let group = std::mem::take(&mut self.group);
+        let first_seq = self.taker.next_seq() - size.entries;
+        let entries = self.hashed(first_seq, &group);
+        self.started_store().start(&entries)?;
+        drop(entries);
+        self.recycle(group);
+        Ok(())
+    }
+
+    fn recycle(&mut self, mut group: Group) {
+        group.drain(..).for_each(|buffer| self.shared.pool.put(buffer));
+        self.group = group;
+    }
+
+    fn started_store(&mut self) -> &mut dyn Pipeline {
+        self.open_store().pipeline().expect("it had one when the first group was started")
+    }
+
+    /// Whether an anchor is due or the run has halted: groups that were started come first.
+    fn is_wanted_elsewhere(&self) -> bool {
+        let shared = &self.shared;
+        shared.queue.claim.is_halted() || shared.anchors.due(shared.watermark.durable()).is_some()
+    }
+
+    /// The entries of these buffers, in a row from `first_seq`, hashed.
+    fn hashed<'b>(
+        &mut self,
+        first_seq: u64,
+        buffers: &'b [Box<EntryBuffer>],
+    ) -> Vec<AppendEntry<'b>> {
+        let mut entries: Vec<_> =
+            (first_seq..).zip(buffers).map(|(seq, buffer)| buffer.to_append(seq)).collect();
+        self.hasher.fill(&mut entries);
+        for item in &entries {
+            self.ts_init_max = self.ts_init_max.max(Some(item.entry.ts_init));
+        }
+        entries
     }
 
     /// Hashes, commits and acknowledges entries in a row from `first_seq`, and gives back the room
     /// that they had in the queue.
     fn commit(&mut self, first_seq: u64, buffers: &[Box<EntryBuffer>], room: Size) -> Result<()> {
-        let mut entries: Vec<AppendEntry<'_>> =
-            (first_seq..).zip(buffers).map(|(seq, buffer)| buffer.to_append(seq)).collect();
-        self.hasher.fill(&mut entries);
-        for buffer in buffers {
-            self.ts_init_max = self.ts_init_max.max(Some(buffer.ts_init()));
-        }
+        let entries = self.hashed(first_seq, buffers);
         let last_seq = first_seq + entries.len() as u64 - 1;
         if planted("ack_before_commit") {
             self.shared.watermark.advance(last_seq);
@@ -186,14 +265,21 @@ impl Driver {
         let started = Instant::now();
         let durable_seq = self.open_store().append_batch(&entries)?;
         assert_eq!(durable_seq, last_seq, "the backend acknowledges what it was given");
-        self.shared.stats.committed(entries.len() as u64, room.bytes, started.elapsed());
-        self.shared.stall.progressed();
+        self.acknowledge(durable_seq, room, started.elapsed());
+        Ok(())
+    }
+
+    /// Everything up to `durable_seq` is on stable storage; gives back the room that it had.
+    fn acknowledge(&mut self, durable_seq: u64, room: Size, took: Duration) {
+        let shared = &self.shared;
+        let entries = durable_seq.saturating_sub(shared.watermark.durable());
+        shared.stats.committed(entries, room.bytes, took);
+        shared.stall.progressed();
         // W4, and before the acknowledgement: whoever waited for that finds room again.
         self.taker.give_back(room);
         // W1.
-        self.shared.watermark.advance(durable_seq);
-        self.shared.signal_durable_fd();
-        Ok(())
+        shared.watermark.advance(durable_seq);
+        shared.signal_durable_fd();
     }
 
     /// Once closed, with everything that was claimed committed and every anchor stored: ends the

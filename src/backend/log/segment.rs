@@ -40,7 +40,7 @@ pub(super) struct Segment {
     index: RwLock<Arc<RwLock<Index>>>,
 }
 
-/// An entry that the writer has just made durable.
+/// An entry that the writer has taken in.
 pub(super) struct Added<'a> {
     pub(super) mark: Mark,
     pub(super) keys: KeyList<'a>,
@@ -70,20 +70,33 @@ impl Segment {
         drop(former);
     }
 
+    /// Takes note of entries that need not be durable yet: until they are, the run's
+    /// high-watermark hides them.
+    pub(super) fn add<'a>(&self, added: impl Iterator<Item = Added<'a>>) {
+        self.grow(|table, keys| {
+            for item in added {
+                let seq = item.mark.seq;
+                table.add(item.mark);
+                add_keys(keys, item.keys, seq);
+            }
+        });
+    }
+
     /// Takes note of a group that is durable now.
-    pub(super) fn grow<'a>(&self, added: impl Iterator<Item = Added<'a>>, chain: &Chain, end: u64) {
+    pub(super) fn reach(&self, chain: &Chain, end: u64) {
+        self.grow(|table, _| {
+            table.chain = chain.clone();
+            table.end = end;
+        });
+    }
+
+    fn grow(&self, change: impl FnOnce(&mut Table, &mut Keys)) {
         let index = self.index.read().clone();
         let mut guard = index.write();
         let Index::Memory { table, keys } = &mut *guard else {
             unreachable!("only the growing segment takes groups")
         };
-        for item in added {
-            let seq = item.mark.seq;
-            table.add(item.mark);
-            add_keys(keys, item.keys, seq);
-        }
-        table.chain = chain.clone();
-        table.end = end;
+        change(table, keys);
     }
 
     /// The table and keys of a segment whose index is in memory.

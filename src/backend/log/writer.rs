@@ -1,4 +1,5 @@
-//! Appends groups to the growing segment: one write and one flush a commit.
+//! Appends groups to the growing segment: one write and one flush a commit, at once or, when
+//! the next group is to be prepared meanwhile, on the flusher's thread.
 //!
 //! Invariants: (L1) a group is written only where zeros were flushed before, behind the last
 //! durable group; (L2) nothing is published or marked as acknowledged before its flush returned;
@@ -6,11 +7,13 @@
 //! of those pages is not known; (L4) a segment takes its first group only after the one before it
 //! took its last.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::ahead::{Ahead, Site, fill};
+use super::flusher::{Flusher, Write};
 use super::format::{
     GROUP_HEADER_BYTES, GroupHeader, GroupKind, SEGMENT_HEADER_BYTES, checksum, push_record,
 };
@@ -27,6 +30,9 @@ use crate::snapshot::SnapshotAnchor;
 
 /// How long the first segment is; each one is twice as long as the one before, up to the limit.
 pub(super) const FIRST_SEGMENT_BYTES: u64 = 1 << 20;
+
+/// The longest group whose memory is kept for the next one.
+const SPARE_BYTES_MAX: usize = 8 << 20;
 
 /// The length of a segment.
 pub(super) fn segment_bytes(number: u64, bytes_max: u64) -> u64 {
@@ -47,9 +53,24 @@ pub(super) struct Writer {
     /// The next segment was asked for.
     is_asked: bool,
     segment_bytes_max: u64,
-    /// Reused: the group, header first.
-    buffer: Vec<u8>,
+    /// Where the last group ends in its segment.
+    end: u64,
+    /// Groups that were written, or are about to be, and are not published yet.
+    started: VecDeque<Started>,
+    flusher: Flusher,
+    uses_thread: bool,
+    /// Reused: the bytes of groups.
+    spare: Vec<Vec<u8>>,
     has_failed: bool,
+}
+
+/// A group on its way to the disk: what is published once it is durable.
+struct Started {
+    segment: Arc<Segment>,
+    chain: Chain,
+    end: u64,
+    /// The last one of its segment.
+    is_last: bool,
 }
 
 /// The files that a writer starts with.
@@ -80,13 +101,23 @@ impl Writer {
             ahead: Ahead::new(site, uses_thread),
             is_asked: false,
             segment_bytes_max,
-            buffer: Vec::new(),
+            end: SEGMENT_HEADER_BYTES,
+            started: VecDeque::new(),
+            flusher: Flusher::new(),
+            uses_thread,
+            spare: Vec::new(),
             has_failed: false,
         }
     }
 
+    /// Behind the last group, which need not be durable yet.
     pub(super) fn chain(&self) -> &Chain {
         &self.chain
+    }
+
+    /// Whether groups can be started, and finished later.
+    pub(super) fn can_start(&mut self) -> bool {
+        self.uses_thread && self.flusher.is_ready()
     }
 
     /// Appends entries that are in order, durable when it returns.
@@ -94,29 +125,37 @@ impl Writer {
     /// # Errors
     /// `Disk`, `Backend`: nothing more is written from then on.
     pub(super) fn append(&mut self, entries: &[AppendEntry<'_>]) -> Result<()> {
-        self.check()?;
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        buffer.resize(GROUP_HEADER_BYTES, 0);
-        let mut added = Vec::with_capacity(entries.len());
-        let mut ts_init_max = self.chain.ts_init_max;
-        for (item, left) in entries.iter().zip((1..=entries.len() as u32).rev()) {
-            let offset = buffer.len() as u64;
-            added.push(Mark { seq: item.entry.seq, offset, left, ts_init_max });
-            push_record(&mut buffer, item);
-            ts_init_max = ts_init_max.max(item.entry.ts_init);
-        }
-        let (first_seq, count) = (self.chain.next_seq, entries.len() as u32);
-        let next =
-            Chain { next_seq: first_seq + u64::from(count), ts_init_max, ..self.chain.clone() };
-        let offset = self.commit(GroupKind::Entries, &mut buffer, next);
-        self.buffer = buffer;
-        let offset = offset?;
-        let added = added.into_iter().zip(entries).map(|(mark, item)| Added {
-            mark: Mark { offset: offset + mark.offset, ..mark },
-            keys: item.keys,
-        });
-        self.published(added)
+        let (write, marks) = self.frame(entries)?;
+        self.perform(write)?;
+        self.index(entries, marks);
+        self.publish()
+    }
+
+    /// Takes entries in that are in order, and begins to make them durable.
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    pub(super) fn start(&mut self, entries: &[AppendEntry<'_>]) -> Result<()> {
+        let (write, marks) = self.frame(entries)?;
+        self.flusher.start(write);
+        self.index(entries, marks);
+        Ok(())
+    }
+
+    /// Whether [`Writer::finish`] will not wait.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.flusher.is_done()
+    }
+
+    /// Waits for the oldest group that was started; answers the high-watermark with it.
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    pub(super) fn finish(&mut self) -> Result<u64> {
+        let bytes = self.flusher.wait().map_err(|error| self.failed(error))?;
+        self.keep(bytes);
+        self.publish()?;
+        Ok(self.run.high_watermark())
     }
 
     /// Stores an anchor, durable when it returns.
@@ -124,17 +163,22 @@ impl Writer {
     /// # Errors
     /// As [`Writer::append`].
     pub(super) fn anchor(&mut self, anchor: &SnapshotAnchor) -> Result<()> {
-        self.check()?;
         let frame = codec::encode_anchor(anchor);
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        buffer.resize(GROUP_HEADER_BYTES, 0);
-        buffer.extend_from_slice(&frame);
+        let mut bytes = self.begin()?;
+        bytes.extend_from_slice(&frame);
         let next = Chain { anchor: Some(frame), ..self.chain.clone() };
-        let offset = self.commit(GroupKind::Anchor, &mut buffer, next);
-        self.buffer = buffer;
-        offset?;
-        self.published(std::iter::empty())
+        let write = self.close_group(GroupKind::Anchor, bytes, next)?;
+        self.perform(write)?;
+        self.publish()
+    }
+
+    /// The bytes of a group with room for its header.
+    fn begin(&mut self) -> Result<Vec<u8>> {
+        self.check()?;
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        bytes.clear();
+        bytes.resize(GROUP_HEADER_BYTES, 0);
+        Ok(bytes)
     }
 
     fn check(&self) -> Result<()> {
@@ -144,11 +188,29 @@ impl Writer {
         }
     }
 
-    /// Writes and flushes the group in `buffer`, whose first bytes are kept for its header; answers
-    /// where it stands. `next` is the chain after it, but for the group itself.
-    fn commit(&mut self, kind: GroupKind, buffer: &mut [u8], next: Chain) -> Result<u64> {
-        let offset = self.make_room(buffer.len() as u64).map_err(|error| self.failed(error))?;
-        let body = &buffer[GROUP_HEADER_BYTES..];
+    /// The group of these entries, and where in its segment each of them stands.
+    fn frame(&mut self, entries: &[AppendEntry<'_>]) -> Result<(Write, Vec<Mark>)> {
+        let mut bytes = self.begin()?;
+        let mut marks = Vec::with_capacity(entries.len());
+        let mut ts_init_max = self.chain.ts_init_max;
+        for (item, left) in entries.iter().zip((1..=entries.len() as u32).rev()) {
+            let offset = bytes.len() as u64;
+            marks.push(Mark { seq: item.entry.seq, offset, left, ts_init_max });
+            push_record(&mut bytes, item);
+            ts_init_max = ts_init_max.max(item.entry.ts_init);
+        }
+        let next_seq = self.chain.next_seq + entries.len() as u64;
+        let next = Chain { next_seq, ts_init_max, ..self.chain.clone() };
+        let write = self.close_group(GroupKind::Entries, bytes, next)?;
+        marks.iter_mut().for_each(|mark| mark.offset += write.offset);
+        Ok((write, marks))
+    }
+
+    /// Gives a group its place and its header. `next` is the chain after it, but for the group
+    /// itself.
+    fn close_group(&mut self, kind: GroupKind, mut bytes: Vec<u8>, next: Chain) -> Result<Write> {
+        let offset = self.make_room(bytes.len() as u64).map_err(|error| self.failed(error))?;
+        let body = &bytes[GROUP_HEADER_BYTES..];
         let header = GroupHeader {
             kind,
             first_seq: self.chain.next_seq,
@@ -161,29 +223,50 @@ impl Writer {
             previous: self.chain.link,
         };
         let (head, link) = header.encode();
-        buffer[..GROUP_HEADER_BYTES].copy_from_slice(&head);
-        let written = self
-            .disk
-            .write(offset, &[buffer])
-            .and_then(|()| if planted("skip_sync") { Ok(()) } else { self.disk.sync_data() });
-        written.map_err(|error| self.failed(error))?;
+        bytes[..GROUP_HEADER_BYTES].copy_from_slice(&head);
+        self.end = offset + bytes.len() as u64;
         self.chain = Chain { group: header.number, link, ..next };
-        Ok(offset)
+        let (segment, chain, end) = (self.segment.clone(), self.chain.clone(), self.end);
+        self.started.push_back(Started { segment, chain, end, is_last: false });
+        Ok(Write { disk: self.disk.clone(), offset, bytes })
     }
 
-    /// L2: after the flush. The watermark itself is not flushed: after a kill the kernel has it,
-    /// after a power cut it may only be lower.
-    fn published<'a>(&mut self, added: impl Iterator<Item = Added<'a>>) -> Result<()> {
-        let end = self.segment.end().max(SEGMENT_HEADER_BYTES) + self.buffer.len() as u64;
-        let mark = self.chain.watermark();
+    /// Writes and flushes a group here and now.
+    fn perform(&mut self, write: Write) -> Result<()> {
+        debug_assert_eq!(self.started.len(), 1, "what was started is finished first");
+        write.perform().map_err(|error| self.failed(error))?;
+        self.keep(write.bytes);
+        Ok(())
+    }
+
+    /// For the next group; the memory of an unusually large one goes back to the allocator.
+    fn keep(&mut self, bytes: Vec<u8>) {
+        if bytes.capacity() <= SPARE_BYTES_MAX {
+            self.spare.push(bytes);
+        }
+    }
+
+    fn index(&self, entries: &[AppendEntry<'_>], marks: Vec<Mark>) {
+        let added = marks.into_iter().zip(entries);
+        self.segment.add(added.map(|(mark, item)| Added { mark, keys: item.keys }));
+    }
+
+    /// L2: after the flush of the oldest group. The watermark itself is not flushed: after a kill
+    /// the kernel has it, after a power cut it may only be lower.
+    fn publish(&mut self) -> Result<()> {
+        let group = self.started.pop_front().expect("it was started before it was flushed");
+        let mark = group.chain.watermark();
         if !planted("log_skip_watermark") {
             let bytes = mark.encode(self.run.start.incarnation);
             let marked = self.marks.write(mark.offset(), &[&bytes]);
             marked.map_err(|error| self.failed(error))?;
         }
-        self.segment.grow(added, &self.chain, end);
-        self.run.publish(&self.chain);
-        self.ask_for_next(end);
+        group.segment.reach(&group.chain, group.end);
+        self.run.publish(&group.chain);
+        if group.is_last {
+            self.ahead.finish(group.segment);
+        }
+        self.ask_for_next(self.end);
         Ok(())
     }
 
@@ -198,9 +281,8 @@ impl Writer {
 
     /// Where a group of this length goes, in this segment or the next.
     fn make_room(&mut self, bytes: u64) -> io::Result<u64> {
-        let end = self.segment.end();
-        if end + bytes <= self.capacity {
-            return Ok(end);
+        if self.end + bytes <= self.capacity {
+            return Ok(self.end);
         }
         if !self.is_asked {
             self.ask_for_next(u64::MAX);
@@ -216,10 +298,13 @@ impl Writer {
             disk.sync_data()?;
             capacity = needed;
         }
-        // L4: the last group of the former is durable already.
+        // L4: groups are written in their order.
         let former = std::mem::replace(&mut self.segment, grown(&self.run, number, &self.chain));
         (self.disk, self.capacity) = (disk, capacity);
-        self.ahead.finish(former);
+        match self.started.back_mut() {
+            Some(last) => last.is_last = true,
+            None => self.ahead.finish(former),
+        }
         Ok(SEGMENT_HEADER_BYTES)
     }
 
@@ -237,6 +322,7 @@ impl Writer {
     /// # Errors
     /// `Backend` after a failure: nothing may be written any more.
     pub(super) fn end(&mut self, is_abandoned: bool) -> Result<()> {
+        self.flusher.end();
         self.ahead.stop(is_abandoned);
         self.check()
     }
