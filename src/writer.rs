@@ -15,6 +15,8 @@ mod options;
 mod report;
 mod run;
 mod shared;
+#[cfg(test)]
+mod side_by_side_tests;
 mod spin;
 mod stall;
 #[cfg(test)]

@@ -93,7 +93,7 @@ impl EventStore for ScriptedStore {
     }
 }
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings {
         queue_entries: 64,
         queue_bytes: 1 << 20,
@@ -129,7 +129,7 @@ fn start(settings: &Settings) -> (Arc<Run>, Arc<Script>) {
     (start_with(settings, &script, None), script)
 }
 
-fn draft(ts_init: u64) -> Draft<'static> {
+pub(super) fn draft(ts_init: u64) -> Draft<'static> {
     Draft { topic: "t", payload_type: "P", payload: b"payload", ts_init, ..Draft::default() }
 }
 
