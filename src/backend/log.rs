@@ -84,6 +84,7 @@ mod flusher;
 mod format;
 mod found;
 mod index_file;
+mod keys;
 mod open_files;
 mod reader;
 mod run;

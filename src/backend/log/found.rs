@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use super::create::{self, folder_name, locked, no_manifest};
 use super::index_file::Index;
+use super::keys::Keys;
 use super::reader::LogReader;
 use super::run::LogRun;
 use super::segment::{Segment, segment_name};
 use super::small_file::{MANIFEST, OPEN, Seal, Start, read_all, read_seal};
-use super::table::{Chain, Keys, Table};
+use super::table::{Chain, Table};
 use super::walk::{Place, walk_damaged};
 use super::{LogOptions, LogStore, tail};
 use crate::backend::disk::{Disk, Folder, HOLD_RANGE, LockMode, Purpose, Volume};

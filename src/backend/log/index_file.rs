@@ -7,8 +7,9 @@
 use std::io;
 
 use super::format::{self, checksum, u32_at, u64_at};
+use super::keys::Keys;
 use super::open_files::OpenFile;
-use super::table::{self, Chain, Keys, Mark, Table};
+use super::table::{Chain, Mark, Table};
 use crate::index::IndexKind;
 
 const MAGIC: [u8; 8] = *b"ESLOGIDX";
@@ -84,15 +85,12 @@ fn encode_keys(keys: &Keys) -> (Vec<Block>, Vec<u8>) {
             blocks.push(Block { first, offset: offset as u64, bytes, checksum });
         }
     };
-    for (kind, index) in keys {
-        for (key, seq) in index {
-            if start.is_none() {
-                start = Some((bytes.len(), (*kind, key.clone())));
-            }
-            push_key(&mut bytes, *kind, key, *seq);
-            if start.as_ref().is_some_and(|(offset, _)| bytes.len() - offset >= BLOCK_BYTES) {
-                finish(&mut start, &bytes);
-            }
+    for (kind, key, seq) in keys.iter() {
+        push_key(&mut bytes, kind, &key, seq);
+        let key_bytes = KEY_HEADER_BYTES + key.len();
+        let (offset, _) = start.get_or_insert((bytes.len() - key_bytes, (kind, key)));
+        if bytes.len() - *offset >= BLOCK_BYTES {
+            finish(&mut start, &bytes);
         }
     }
     finish(&mut start, &bytes);
@@ -265,7 +263,7 @@ impl Index {
 
     pub(super) fn lookup(&self, kind: IndexKind, key: &str) -> io::Result<Option<u64>> {
         match self {
-            Self::Memory { keys, .. } => Ok(keys.get(&kind).and_then(|k| k.get(key)).copied()),
+            Self::Memory { keys, .. } => Ok(keys.get(kind, key)),
             Self::File(file) => file.lookup(kind, key),
         }
     }
@@ -277,7 +275,7 @@ impl Index {
         count: usize,
     ) -> io::Result<Vec<(String, u64)>> {
         match self {
-            Self::Memory { keys, .. } => Ok(table::keys_after(keys, kind, after, count)),
+            Self::Memory { keys, .. } => Ok(keys.after(kind, after, count)),
             Self::File(file) => file.keys_after(kind, after, count),
         }
     }

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::index_file::Index;
+use super::keys::Keys;
 use super::open_files::{OpenFile, OpenFiles};
-use super::table::{Chain, Keys, Mark, Table, add_keys};
+use super::table::{Chain, Mark, Table};
 use crate::error::{EventStoreError, Result};
 use crate::index::{IndexKind, KeyList};
 
@@ -77,7 +78,7 @@ impl Segment {
             for item in added {
                 let seq = item.mark.seq;
                 table.add(item.mark);
-                add_keys(keys, item.keys, seq);
+                keys.add(item.keys, seq);
             }
         });
     }

@@ -1,14 +1,10 @@
-//! What is known of one segment without reading it: where entries stand and which keys it has.
+//! What is known of one segment without reading it: where entries stand.
 //!
-//! A projection of the segment's groups, kept in memory while the segment grows and written to a
-//! file of its own once it is finished (`index_file`). Never an authority: both are made again
-//! from the segment (`walk`). The first `seq` of a key wins.
-
-use std::collections::BTreeMap;
-use std::ops::Bound;
+//! A projection of the segment's groups, as its keys (`keys`) are: kept in memory while the segment
+//! grows and written to a file once it is finished (`index_file`). Never an authority: both are
+//! made again from the segment (`walk`).
 
 use super::format::Watermark;
-use crate::index::{IndexKind, KeyList};
 
 /// A mark is set when this many bytes lie between an entry and the last one that has one.
 const MARK_BYTES: u64 = 16 << 10;
@@ -53,9 +49,6 @@ impl Chain {
         Watermark { group: self.group, link: self.link, seq: self.high_watermark() }
     }
 }
-
-/// The keys of a segment, in the order of their bytes.
-pub(super) type Keys = BTreeMap<IndexKind, BTreeMap<String, u64>>;
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -107,29 +100,4 @@ impl Table {
         let count = self.marks.partition_point(|mark| mark.ts_init_max < ts_init);
         self.marks.get(count.saturating_sub(1)).copied()
     }
-}
-
-/// Takes note of the keys of an entry.
-pub(super) fn add_keys(keys: &mut Keys, list: KeyList<'_>, seq: u64) {
-    for (kind, key) in list.iter() {
-        let index = keys.entry(kind).or_default();
-        // Looked up first: most keys of an order's later events are known already, and `entry`
-        // would copy each of them.
-        if !index.contains_key(key) {
-            index.insert(key.to_owned(), seq);
-        }
-    }
-}
-
-/// Up to `count` keys after one, or from the start.
-pub(super) fn keys_after(
-    keys: &Keys,
-    kind: IndexKind,
-    after: Option<&str>,
-    count: usize,
-) -> Vec<(String, u64)> {
-    let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-    let Some(index) = keys.get(&kind) else { return Vec::new() };
-    let rest = index.range::<str, _>((start, Bound::Unbounded));
-    rest.take(count).map(|(key, seq)| (key.clone(), *seq)).collect()
 }

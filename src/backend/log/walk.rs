@@ -10,7 +10,8 @@ use super::format::{
     self, GROUP_HEADER_BYTES, GroupHeader, GroupKind, RECORD_HEADER_BYTES, Record, RecordHeader,
     SEGMENT_HEADER_BYTES, checksum, find_magic, segment_header,
 };
-use super::table::{Chain, Keys, Mark, Table, add_keys};
+use super::keys::Keys;
+use super::table::{Chain, Mark, Table};
 use crate::backend::disk::Disk;
 use crate::error::{EventStoreError, Result};
 use crate::planted::planted;
@@ -258,7 +259,7 @@ impl<'d> Walk<'d> {
                     if !self.is_tolerant {
                         self.table.add(mark);
                     }
-                    add_keys(&mut self.keys, record.keys, seq);
+                    self.keys.add(record.keys, seq);
                     ts_init_max = ts_init_max.max(record.ts_init().unwrap_or(0));
                 }
                 Err(_) if self.is_tolerant => {}

@@ -18,9 +18,10 @@ use super::format::{
     GROUP_HEADER_BYTES, GroupHeader, GroupKind, SEGMENT_HEADER_BYTES, checksum, push_record,
 };
 use super::index_file::Index;
+use super::keys::Keys;
 use super::run::LogRun;
 use super::segment::{Added, Segment, segment_name};
-use super::table::{Chain, Keys, Mark, Table};
+use super::table::{Chain, Mark, Table};
 use crate::backend::disk::Disk;
 use crate::codec;
 use crate::entry::AppendEntry;
