@@ -62,10 +62,13 @@ impl Writer<'_> {
         self.commit(|transaction| {
             let mut batch_bytes = 0;
             let mut table = transaction.open_table(tables::ENTRIES).at(self.path)?;
+            // Not reserved in the table: redb 4.6 allocates and zeroes a value of that length first.
+            let mut frame = Vec::new();
             for item in entries {
                 let length = codec::entry_frame_bytes(&item.entry);
-                let mut row = table.insert_reserve(item.entry.seq, length).at(self.path)?;
-                codec::write_entry(&item.entry, row.as_mut());
+                frame.resize(length, 0);
+                codec::write_entry(&item.entry, &mut frame);
+                table.insert(item.entry.seq, frame.as_slice()).at(self.path)?;
                 batch_bytes += (length + item.keys.as_bytes().len()) as u64;
             }
             drop(table);
