@@ -84,7 +84,7 @@ const CAUGHT_HERE: [Caught; 23] = [
     caught("log_skip_later_groups", LOG_LATER, "byte"),
     caught("log_go_on_after_failure", LOG_STOP, "it is not tried again"),
     caught("log_go_on_after_failure", LOG_STOP_BEHIND, "entry 3"),
-    caught("log_trust_cache", LOG_TRUST, "every file is flushed"),
+    caught("log_trust_cache", LOG_TRUST, "every file that may be wrong is flushed"),
     caught("ignore_size", OLDER, "the bytes behind it were written"),
 ];
 

@@ -375,7 +375,7 @@ impl EventStore for LogStore {
         self.give_up_or_leave(instance_id, run_id)?;
         let found = found::find_in(&*self.volume, instance_id, run_id, Hold::Exclusive)?;
         // After a refused flush the kernel may show what the disk never got.
-        found.distrust_cache()?;
+        found.distrust_tail()?;
         self.adopt(&found)
     }
 

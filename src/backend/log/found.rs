@@ -12,7 +12,7 @@ use super::index_file::Index;
 use super::keys::Keys;
 use super::reader::LogReader;
 use super::run::LogRun;
-use super::segment::{Segment, segment_name};
+use super::segment::{Segment, segment_name, segment_number};
 use super::small_file::{MANIFEST, OPEN, Seal, Start, read_all, read_seal};
 use super::table::{Chain, Table};
 use super::walk::{Place, walk_damaged};
@@ -135,6 +135,35 @@ impl LogFound {
         Ok(Self { folder, path, lock, hold, start, name })
     }
 
+    /// Makes the next reads of what a flush may have been refused for come from stable storage, at
+    /// a cost that does not grow with the run: no segment but the last takes groups, and it was
+    /// begun only after every group before it was flushed (L4). A prepared one may stand behind it.
+    pub(super) fn distrust_tail(&self) -> Result<()> {
+        let names = self.names()?;
+        let segments = names.iter().filter_map(|name| segment_number(name));
+        let first = segments.max().unwrap_or(0).saturating_sub(1);
+        self.distrust(names.iter().filter(|name| {
+            let number = segment_number(name);
+            number.map_or(!name.ends_with(".idx"), |number| number >= first)
+        }))
+    }
+
+    fn names(&self) -> Result<Vec<String>> {
+        self.folder.names().map_err(failed("reading", &self.path))
+    }
+
+    fn distrust<'n>(&self, names: impl Iterator<Item = &'n String>) -> Result<()> {
+        if planted("log_trust_cache") {
+            return Ok(());
+        }
+        for name in names {
+            let disk = self.folder.open(name, Purpose::Write);
+            disk.and_then(|disk| disk.forget_cached())
+                .map_err(failed("flushing the run", &self.path))?;
+        }
+        Ok(())
+    }
+
     fn run(&self) -> LogRun {
         let (folder, lock) = (self.folder.clone(), self.lock.clone());
         LogRun::new(folder, self.path.clone(), lock, self.start.clone())
@@ -207,9 +236,9 @@ impl LogFound {
 
     /// A sealed and closed run has no file but its own.
     fn check_names(&self, seal: &Seal) -> Result<()> {
-        for name in self.folder.names().map_err(failed("reading", &self.path))? {
+        for name in self.names()? {
             let stem = name.strip_suffix(".idx").map(|stem| format!("{stem}.seg"));
-            let number = super::segment::segment_number(stem.as_deref().unwrap_or(&name));
+            let number = segment_number(stem.as_deref().unwrap_or(&name));
             let is_own = match number {
                 Some(number) => number <= seal.last_segment,
                 None => [MANIFEST, super::small_file::SEAL].contains(&name.as_str()),
@@ -259,16 +288,7 @@ impl FoundRun for LogFound {
     }
 
     fn distrust_cache(&self) -> Result<()> {
-        if planted("log_trust_cache") {
-            return Ok(());
-        }
-        let names = self.folder.names().map_err(failed("reading", &self.path))?;
-        for name in names {
-            let disk = self.folder.open(&name, Purpose::Write);
-            disk.and_then(|disk| disk.forget_cached())
-                .map_err(failed("flushing the run", &self.path))?;
-        }
-        Ok(())
+        self.distrust(self.names()?.iter())
     }
 
     fn open(&self, _cache_bytes: usize) -> Result<Arc<dyn EventReader>> {
