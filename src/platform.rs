@@ -12,3 +12,4 @@ pub(crate) mod directory;
 pub(crate) mod file;
 pub(crate) mod lock;
 pub(crate) mod signal;
+pub(crate) mod thread;

@@ -15,6 +15,7 @@ use super::out;
 use super::status::{ES_OK, es_status};
 use crate::error::panic_text;
 use crate::planted::planted;
+use crate::platform::thread;
 
 /// Runs the body of an exported function, whose last value is a `Result<(), Refusal>`.
 macro_rules! guarded {
@@ -29,9 +30,6 @@ thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
     static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
-
-/// The store's own thread, by its name; a panic there halts the run, whose reason tells of it.
-const OWN_THREAD: &str = "es-writer";
 
 /// Answers what the body answers; `err`, where the host gave one, is written on failure only.
 pub(super) fn guard(err: *mut es_error, body: impl FnOnce() -> Result<(), Refusal>) -> es_status {
@@ -70,10 +68,11 @@ fn install_hook() {
     });
 }
 
+/// A call of the host's, or a thread of the store's: a panic there halts the run, whose reason
+/// tells of it.
 fn is_ours() -> bool {
     // `try_with`, since a thread may panic while its locals are being destroyed.
-    DEPTH.try_with(Cell::get).is_ok_and(|depth| depth > 0)
-        || std::thread::current().name() == Some(OWN_THREAD)
+    DEPTH.try_with(Cell::get).is_ok_and(|depth| depth > 0) || thread::is_own()
 }
 
 fn keep(info: &PanicHookInfo<'_>) {

@@ -7,32 +7,27 @@ use super::drive::{Driver, Step};
 use super::options::{Settings, WaitPolicy};
 use super::shared::Shared;
 use crate::error::{EventStoreError, Fault, Result};
-use crate::platform::{affinity, signal};
+use crate::platform::{affinity, thread};
 
 /// How long a hot writer dozes between looks. A timed sleep takes at least the kernel's timer
 /// slack of 50 us more, so a shorter one would not end sooner.
 const DOZE: Duration = Duration::from_micros(50);
 
-/// Starts the thread; all signals but those of faults stay with the host's threads.
+/// Starts the thread.
 pub(super) fn spawn(driver: Driver, shared: Arc<Shared>, settings: &Settings) -> Result<()> {
-    let _masked = signal::block_for_spawn();
     let (policy, cpu) = (settings.wait_policy, settings.writer_cpu);
     let hot = Duration::from_nanos(settings.hot_ns);
     let linger = Duration::from_nanos(settings.group_linger_ns);
-    std::thread::Builder::new()
-        .name("es-writer".into())
-        .spawn(move || {
-            signal::mark_masked();
-            if let Some(cpu) = cpu {
-                affinity::pin_this_thread(cpu);
-            }
-            Loop { driver, shared, policy, hot, linger }.run();
-        })
-        .map(drop)
-        .map_err(|error| {
-            let fault = Fault::from_io("starting the writer thread", None, error);
-            EventStoreError::Backend(Box::new(fault))
-        })
+    let work = move || {
+        if let Some(cpu) = cpu {
+            affinity::pin_this_thread(cpu);
+        }
+        Loop { driver, shared, policy, hot, linger }.run();
+    };
+    thread::spawn("es-writer", work).map(drop).map_err(|error| {
+        let fault = Fault::from_io("starting the writer thread", None, error);
+        EventStoreError::Backend(Box::new(fault))
+    })
 }
 
 struct Loop {

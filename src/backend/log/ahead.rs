@@ -17,7 +17,7 @@ use super::segment::{Segment, index_name, segment_name};
 use super::small_file::write_new;
 use crate::backend::disk::{Disk, Folder, Purpose};
 use crate::planted::planted;
-use crate::platform::signal;
+use crate::platform::thread;
 
 /// Zeros are written this many at a time, so that `stop` is soon noticed.
 const ZEROS_BYTES: usize = 256 << 10;
@@ -85,14 +85,11 @@ impl Ahead {
             let (sender, jobs) = mpsc::channel();
             let (site, stop) = (self.site.clone(), self.stop.clone());
             let answers = self.answers.0.clone();
-            let _masked = signal::block_for_spawn();
-            let spawned =
-                std::thread::Builder::new().name("es-log-ahead".into()).spawn(move || {
-                    signal::mark_masked();
-                    for job in jobs {
-                        work(&site, job, &answers, &stop);
-                    }
-                });
+            let spawned = thread::spawn("es-log-ahead", move || {
+                for job in jobs {
+                    work(&site, job, &answers, &stop);
+                }
+            });
             // Without a thread, the caller does it.
             self.thread = spawned.ok().map(|handle| (sender, handle));
         }

@@ -13,7 +13,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::backend::disk::Disk;
 use crate::planted::planted;
-use crate::platform::signal;
+use crate::platform::thread;
 
 /// A group, header first, and where it goes.
 pub(super) struct Write {
@@ -60,13 +60,7 @@ impl Flusher {
     pub(super) fn is_ready(&mut self) -> bool {
         if self.thread.is_none() {
             let shared = self.shared.clone();
-            let _masked = signal::block_for_spawn();
-            let spawned =
-                std::thread::Builder::new().name("es-log-flush".into()).spawn(move || {
-                    signal::mark_masked();
-                    shared.work();
-                });
-            self.thread = spawned.ok();
+            self.thread = thread::spawn("es-log-flush", move || shared.work()).ok();
         }
         self.thread.is_some()
     }
