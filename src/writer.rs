@@ -15,8 +15,6 @@ mod options;
 mod report;
 mod run;
 mod shared;
-#[cfg(test)]
-mod side_by_side_tests;
 mod spin;
 mod stall;
 #[cfg(test)]

@@ -1,99 +1,25 @@
 //! The writer over a backend that can be held, failed and made to panic at will.
 
+mod scripted;
+mod side_by_side;
+
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use self::scripted::{Script, ScriptedStore};
 use super::*;
 use crate::backend::memory::MemoryStore;
-use crate::backend::{Direction, EventReader, EventStore, Sealed};
-use crate::entry::{AppendEntry, Draft, Entry};
-use crate::error::{EventStoreError, Fault, Result};
+use crate::backend::{Direction, EventStore};
+use crate::entry::{Draft, Entry};
+use crate::error::EventStoreError;
 use crate::index::IndexKind;
 use crate::manifest::{RunManifest, RunStatus};
 use crate::snapshot::SnapshotAnchor;
 
-/// What the backend does with the next appends.
-#[derive(Default)]
-struct Script {
-    /// Appends wait while this is set.
-    held: Mutex<bool>,
-    changed: Condvar,
-    /// The append that fails, counted from 1; 0 = none.
-    fails_at: AtomicU64,
-    panics_at: AtomicU64,
-    appends: AtomicU64,
-    /// How many entries each append had.
-    groups: Mutex<Vec<usize>>,
-}
-
-impl Script {
-    fn hold(&self) {
-        *self.held.lock().unwrap() = true;
-    }
-
-    fn release(&self) {
-        *self.held.lock().unwrap() = false;
-        self.changed.notify_all();
-    }
-}
-
-/// The memory backend under a script.
-struct ScriptedStore {
-    inner: MemoryStore,
-    script: Arc<Script>,
-}
-
-impl EventStore for ScriptedStore {
-    fn open_run(&mut self, manifest: &RunManifest) -> Result<()> {
-        self.inner.open_run(manifest)
-    }
-
-    fn load_crashed(&mut self, instance_id: &str, run_id: &str) -> Result<()> {
-        self.inner.load_crashed(instance_id, run_id)
-    }
-
-    fn append_batch(&mut self, entries: &[AppendEntry<'_>]) -> Result<u64> {
-        let number = self.script.appends.fetch_add(1, Ordering::SeqCst) + 1;
-        let mut held = self.script.held.lock().unwrap();
-        while *held {
-            held = self.script.changed.wait(held).unwrap();
-        }
-        drop(held);
-        self.script.groups.lock().unwrap().push(entries.len());
-        if self.script.fails_at.load(Ordering::SeqCst) == number {
-            let mut fault = Fault::new("no space left on device");
-            fault.errno = Some(libc::ENOSPC);
-            return Err(EventStoreError::Disk(Box::new(fault)));
-        }
-        assert_ne!(self.script.panics_at.load(Ordering::SeqCst), number, "planted panic");
-        self.inner.append_batch(entries)
-    }
-
-    fn record_snapshot_anchor(&mut self, anchor: &SnapshotAnchor) -> Result<()> {
-        self.inner.record_snapshot_anchor(anchor)
-    }
-
-    fn seal(&mut self, status: RunStatus) -> Result<Sealed> {
-        self.inner.seal(status)
-    }
-
-    fn close(&mut self) -> Result<()> {
-        self.inner.close()
-    }
-
-    fn abandon(&mut self) {
-        self.inner.abandon();
-    }
-
-    fn reader(&self) -> Result<Arc<dyn EventReader>> {
-        self.inner.reader()
-    }
-}
-
-pub(super) fn settings() -> Settings {
+fn settings() -> Settings {
     Settings {
         queue_entries: 64,
         queue_bytes: 1 << 20,
@@ -129,7 +55,7 @@ fn start(settings: &Settings) -> (Arc<Run>, Arc<Script>) {
     (start_with(settings, &script, None), script)
 }
 
-pub(super) fn draft(ts_init: u64) -> Draft<'static> {
+fn draft(ts_init: u64) -> Draft<'static> {
     Draft { topic: "t", payload_type: "P", payload: b"payload", ts_init, ..Draft::default() }
 }
 
