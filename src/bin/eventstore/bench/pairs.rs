@@ -1,11 +1,12 @@
 //! Both sides of a comparison in turn, and what may be said about their ratio.
 //!
-//! All sides take a slice each round, in one order and then in the other, so that whatever else
-//! the machine does meets them alike. A round gives one ratio; the answer is their median, and the
-//! interval of order statistics that holds the true one with 95 % (all of it, for few rounds).
+//! All sides take a slice each round, in an order of its own, so that whatever else the machine does
+//! meets them alike. A round gives one ratio; the answer is their median, and the interval of order
+//! statistics that holds the true one with 95 % (all of it, for few rounds).
 
 use std::time::Duration;
 
+use super::pool::xorshift;
 use crate::failure::Failure;
 
 /// What one side did in one slice.
@@ -50,13 +51,24 @@ pub(crate) fn take_turns(
     for side in sides.iter_mut() {
         side.work(slice / 4)?;
     }
-    for round in 0..rounds {
-        for turn in 0..sides.len() {
-            let at = if round % 2 == 0 { turn } else { sides.len() - 1 - turn };
+    let (mut order, mut state) = ((0..sides.len()).collect::<Vec<_>>(), ORDER_SEED);
+    for _ in 0..rounds {
+        shuffle(&mut order, &mut state);
+        for &at in &order {
             samples[at].push(sides[at].work(slice)?);
         }
     }
     Ok(samples)
+}
+
+/// The same orders in every run.
+const ORDER_SEED: u64 = 0x2545_f491_4f6c_dd1d;
+
+/// Fisher and Yates.
+fn shuffle(order: &mut [usize], state: &mut u64) {
+    for last in (1..order.len()).rev() {
+        order.swap(last, (xorshift(state) % (last as u64 + 1)) as usize);
+    }
 }
 
 /// A median and the interval around it.
@@ -121,21 +133,30 @@ mod tests {
         assert_eq!(interval(15), (4.0, 8.0, 12.0));
     }
 
-    /// Every side takes as many turns, in one order and then in the other.
+    /// Every side takes one turn a round, in orders that differ.
     #[test]
-    fn turns_alternate() {
-        let order = std::cell::RefCell::new(Vec::new());
+    fn turns_are_taken_in_changing_order() {
+        let taken = std::cell::RefCell::new(Vec::new());
         let side = |name: char| {
-            let order = &order;
+            let taken = &taken;
             Box::new(move |_: Duration| {
-                order.borrow_mut().push(name);
+                taken.borrow_mut().push(name);
                 Ok(Sample { count: 6, spent: Duration::from_secs(2) })
             })
         };
-        let mut sides: Vec<Box<dyn Side + '_>> = vec![side('a'), side('b')];
-        let samples = take_turns(&mut sides, 2, Duration::from_secs(4)).expect("no side fails");
+        let mut sides: Vec<Box<dyn Side + '_>> = vec![side('a'), side('b'), side('c')];
+        let samples = take_turns(&mut sides, 20, Duration::from_secs(4)).expect("no side fails");
         drop(sides);
-        assert_eq!(order.take(), ['a', 'b', 'a', 'b', 'b', 'a']);
-        assert_eq!((samples[1].len(), samples[1][0].rate()), (2, 3.0));
+        let orders: Vec<Vec<char>> = taken.take().chunks(3).map(<[char]>::to_vec).collect();
+        assert_eq!((orders.len(), &orders[0]), (21, &vec!['a', 'b', 'c']));
+        let mut distinct = orders.clone();
+        distinct.sort();
+        distinct.dedup();
+        assert!(distinct.len() > 3, "{orders:?}");
+        for mut order in orders {
+            order.sort_unstable();
+            assert_eq!(order, ['a', 'b', 'c']);
+        }
+        assert_eq!((samples[1].len(), samples[1][0].rate()), (20, 3.0));
     }
 }
