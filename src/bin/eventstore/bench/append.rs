@@ -1,11 +1,12 @@
 //! `bench append` and `bench stream`: durable entries a second, beside the raw loop and the peers.
 
-use std::rc::Rc;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::limits::{self, RawDisk};
 use super::pairs::{Middle, Sample, Side, take_turns};
 use super::peers;
-use super::row::{NO_BACKEND, Row, Unit};
+use super::row::{Beside, NO_BACKEND, Row, Unit};
 use super::session::Session;
 use super::write::{Style, Writing};
 use crate::failure::Failure;
@@ -54,11 +55,16 @@ fn measure(
         &samples[found.expect("every limit that a row names is a side")]
     };
     let middle = |samples: &[Sample]| Middle::of(samples.iter().map(|s| s.rate())).median;
-    let peers = places.iter().zip(&samples).filter_map(|(place, samples)| match place {
-        Place::Peer(name) => Some((*name, middle(samples))),
-        _ => None,
-    });
-    let peers: std::collections::BTreeMap<_, _> = peers.collect();
+    let beside = |ours: &[Sample]| {
+        let peers = places.iter().zip(&samples).filter_map(|(place, theirs)| match place {
+            Place::Peer(name) => {
+                let ratio = Middle::of_ratios(ours, theirs, Sample::rate);
+                Some((*name, Beside { value: middle(theirs), ratio }))
+            }
+            _ => None,
+        });
+        peers.collect::<BTreeMap<_, _>>()
+    };
     for (place, samples) in places.iter().zip(&samples) {
         let (what, backend, limit) = match place {
             Place::Row(what, backend, limit) => (what.clone(), *backend, *limit),
@@ -66,24 +72,15 @@ fn measure(
             Place::Limit(_) | Place::Peer(_) => continue,
         };
         // What survives nothing is no match for what survives a power cut.
-        let peers = if limit == limits::RAW && backend != NO_BACKEND {
-            peers.clone()
-        } else {
-            Default::default()
-        };
+        let is_match = limit == limits::RAW && backend != NO_BACKEND;
         let row = Row {
-            what,
-            backend,
             batch: batch as u64,
-            payload: session.shapes.payload_bytes(),
             entries: samples.iter().map(|sample| sample.count).sum(),
             value: middle(samples),
-            unit: Unit::EntriesPerSecond,
-            limit,
+            limit: limit.into(),
             limit_value: middle(of_limit(limit)),
-            ratio_to_limit: 0.0,
-            peers,
-            interval: None,
+            peers: if is_match { beside(samples) } else { BTreeMap::new() },
+            ..session.row(&what, backend, Unit::EntriesPerSecond)
         };
         let ratio = Middle::of_ratios(samples, of_limit(limit), Sample::rate);
         session.rows.push(row.with_ratio(ratio));
@@ -100,11 +97,11 @@ fn sides<'a>(
     batch: usize,
     style: Style,
 ) -> Result<Sides<'a>, Failure> {
-    let backends = session.arguments.backends();
+    let backends = session.backends();
     let (mut places, mut sides): Sides<'a> = (Vec::new(), Vec::new());
     let frames = session.frames(batch);
     let raw =
-        |name: &str| RawDisk::new(&session.folder.base()?.join(name), Rc::clone(&frames), batch);
+        |name: &str| RawDisk::new(&session.folder.base()?.join(name), Arc::clone(&frames), batch);
     let on_disk = backends.iter().any(|backend| backend.keeps_files);
     if on_disk {
         places.push(Place::Limit(limits::RAW));

@@ -50,6 +50,8 @@ pub(crate) struct RunOptions {
     pub(crate) group_bytes: u64,
     /// 0: the default.
     pub(crate) hot_ns: u64,
+    /// The writer's processor, counted from 1; 0: any.
+    pub(crate) writer_cpu: u32,
 }
 
 /// Drafts in C's form; they point into what they were made of.
@@ -160,6 +162,7 @@ impl Run {
             group_entries: options.group_entries,
             group_bytes: options.group_bytes,
             hot_ns: options.hot_ns,
+            writer_cpu: options.writer_cpu,
             halt_after_ns: ES_FOREVER,
             ..zeroed()
         };

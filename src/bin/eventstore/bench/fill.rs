@@ -1,16 +1,20 @@
 //! Runs with so many entries: filled here to be read, or by a process of its own that is killed
 //! or whose memory is looked at.
 
+use std::ffi::OsString;
+use std::hint::black_box;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use eventstore::index::IndexKind;
-use rustix::process::{Signal, getpid, kill_process};
+use rustix::process::{Signal, getpid, getppid, kill_process};
 use serde::{Deserialize, Serialize};
 
-use super::arguments::Fill;
+use super::arguments::{Fill, Way};
 use super::backends::{self, Backend};
-use super::exported::{INSTANCE, Reader, Run, RunOptions};
+use super::exported::{Drafts, INSTANCE, Reader, Run, RunOptions};
+use super::idle::HOT_NS;
 use super::pool::{Pool, Shapes};
 use super::session::Session;
 use crate::failure::{Exit, Failure, Outcome};
@@ -91,10 +95,29 @@ fn fill(
     run.flush()
 }
 
+/// Hands over one entry after another, between two system calls that show in a trace.
+fn one_by_one(
+    run: &Run,
+    shapes: &Shapes,
+    entries: u64,
+    mut hand_over: impl FnMut(&Drafts<'_>, usize) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let pool = Pool::new(shapes, POOL_ENTRIES);
+    let drafts = pool.drafts();
+    // The first wakes a writer that has not been busy yet.
+    run.append(&drafts, 0, 1)?;
+    black_box(getppid());
+    for at in 0..entries as usize {
+        hand_over(&drafts, 1 + at % (drafts.len() - 1))?;
+    }
+    black_box(getppid());
+    run.flush()
+}
+
 /// What a filling process says of itself.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Filling {
-    /// Memory in use after a tenth of the entries, in bytes.
+    /// Memory in use after so many entries as asked, in bytes.
     pub(crate) early_rss_bytes: u64,
     /// After all of them.
     pub(crate) late_rss_bytes: u64,
@@ -103,19 +126,32 @@ pub(crate) struct Filling {
 
 /// The hidden subcommand: fills a run, says how it went, and seals it or dies.
 pub(crate) fn run(arguments: &Fill, screen: &mut Screen) -> Outcome {
-    let shapes = Shapes::new(arguments.payload, &arguments.mix)?;
+    let shapes = match &*arguments.capture {
+        [] => Shapes::synthetic(arguments.payload),
+        paths => Shapes::of_captures(paths)?,
+    };
     let backend = backends::named(&arguments.backend);
-    let options = RunOptions { backend: backend.code, ..RunOptions::default() };
+    let durability = arguments.durability;
+    let hot_ns = if arguments.way == Way::Submits { HOT_NS } else { 0 };
+    let options = RunOptions { backend: backend.code, durability, hot_ns, ..RunOptions::default() };
     let run = Run::open(&arguments.base, &arguments.run_id, options)?;
     let (mut done, mut early_rss_bytes) = (0, None);
-    fill(&run, &shapes, arguments.entries, |_, count| {
-        done += count as u64;
-        if early_rss_bytes.is_none() && done >= arguments.entries / 10 {
-            run.flush()?;
-            early_rss_bytes = Some(rss_bytes()?);
+    match arguments.way {
+        Way::Batches => fill(&run, &shapes, arguments.entries, |_, count| {
+            done += count as u64;
+            if early_rss_bytes.is_none() && done >= arguments.early {
+                run.flush()?;
+                early_rss_bytes = Some(rss_bytes()?);
+            }
+            Ok(())
+        })?,
+        Way::Appends => {
+            one_by_one(&run, &shapes, arguments.entries, |drafts, at| run.append(drafts, at, 1))?
         }
-        Ok(())
-    })?;
+        Way::Submits => one_by_one(&run, &shapes, arguments.entries, |drafts, at| {
+            run.submit(drafts, at).map(|_| ())
+        })?,
+    }
     let late_rss_bytes = rss_bytes()?;
     let path = backend.keeps_files.then(|| run.path()).transpose()?;
     let early_rss_bytes = early_rss_bytes.unwrap_or(late_rss_bytes);
@@ -140,29 +176,55 @@ fn rss_bytes() -> Result<u64, Failure> {
         .ok_or_else(|| Failure::CannotRun(format!("{path}: no VmRSS in kB, as Linux has it")))
 }
 
-/// Fills a run in a process of its own, which ends it as asked.
-pub(crate) fn in_child(
+/// The command line of a process that fills a run below `base`.
+pub(crate) fn arguments(
+    session: &Session<'_>,
+    base: &Path,
+    backend: &Backend,
+    entries: u64,
+) -> Result<Vec<OsString>, Failure> {
+    let this = std::env::current_exe()
+        .map_err(|error| Failure::from_io("this command", "finding it", &error))?;
+    let mut words: Vec<OsString> = vec![this.into(), "bench-fill".into(), "--base".into()];
+    words.push(base.into());
+    let entries = entries.to_string();
+    let payload = session.arguments.payload.to_string();
+    words.extend(
+        [
+            "--run-id",
+            "run",
+            "--backend",
+            backend.name,
+            "--entries",
+            &entries,
+            "--payload",
+            &payload,
+        ]
+        .map(OsString::from),
+    );
+    if session.shapes.are_captures() {
+        words.push("--capture".into());
+        words.extend(session.arguments.capture.iter().map(OsString::from));
+    }
+    Ok(words)
+}
+
+/// Fills a run in a process of its own, which then dies by SIGKILL.
+pub(crate) fn killed(
     session: &Session<'_>,
     backend: &Backend,
     entries: u64,
-    killed: bool,
 ) -> Result<(PathBuf, Filling), Failure> {
     let base = session.folder.base()?;
     let failed = |error| Failure::from_io("this command", "starting it again", &error);
-    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-    command.arg("bench-fill").arg("--base").arg(&base).args(["--run-id", "run"]);
-    command.args(["--backend", backend.name, "--entries", &entries.to_string()]);
-    command.args(["--payload", &session.arguments.payload.to_string()]);
-    if !session.arguments.mix.is_empty() {
-        command.arg("--mix").args(&session.arguments.mix);
-    }
-    if killed {
-        command.arg("--killed");
-    }
+    let words = arguments(session, &base, backend, entries)?;
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).arg("--killed");
+    command.args(["--early", &session.arguments.entries.to_string()]);
     let output = command.stdin(Stdio::null()).output().map_err(failed)?;
     let text = String::from_utf8_lossy(&output.stdout);
     match serde_json::from_str(&text) {
-        Ok(filling) if killed != output.status.success() => Ok((base, filling)),
+        Ok(filling) if output.status.signal() == Some(Signal::KILL.as_raw()) => Ok((base, filling)),
         _ => Err(Failure::CannotRun(format!(
             "filling a run of {INSTANCE} ended with {}: {}",
             output.status,

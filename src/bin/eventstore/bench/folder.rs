@@ -65,16 +65,9 @@ pub(crate) fn disk_bytes(path: &Path) -> Result<u64, Failure> {
     Ok(total)
 }
 
-/// Copies a run, a file or a folder.
-pub(crate) fn copy_run(from: &Path, to: &Path) -> Result<(), Failure> {
-    let failed = |error| Failure::from_io(from.display(), "copying the run", &error);
-    if !from.is_dir() {
-        return fs::copy(from, to).map(|_| ()).map_err(failed);
-    }
-    fs::create_dir_all(to).map_err(failed)?;
-    for item in fs::read_dir(from).map_err(failed)? {
-        let item = item.map_err(failed)?;
-        copy_run(&item.path(), &to.join(item.file_name()))?;
-    }
-    Ok(())
+/// Bytes that a folder's disk has room for.
+pub(crate) fn free_bytes(path: &Path) -> Result<u64, Failure> {
+    let disk = rustix::fs::statvfs(path)
+        .map_err(|error| Failure::from_io(path.display(), "looking at the disk", &error.into()))?;
+    Ok(disk.f_bavail * disk.f_frsize)
 }

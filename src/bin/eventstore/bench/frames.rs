@@ -22,6 +22,16 @@ impl Pieces {
         Self { bytes: Vec::new(), ends: Vec::new() }
     }
 
+    #[cfg(test)]
+    pub(crate) fn of<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut all = Self::new();
+        for piece in pieces {
+            all.bytes.extend(piece);
+            all.ends.push(all.bytes.len());
+        }
+        all
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
@@ -93,7 +103,7 @@ mod tests {
     /// The limit hashes the very bytes that the store hashes, and writes the very frames.
     #[test]
     fn preimages_are_those_of_the_entry_hash() {
-        let shapes = Shapes::new(100, &[]).expect("no captures to read");
+        let shapes = Shapes::synthetic(100);
         let pool = Pool::new(&shapes, 9);
         let (preimages, frames) = (preimages(&pool, 9), frames(&pool, 9));
         for at in 0..9 {

@@ -3,25 +3,23 @@
 use std::thread;
 use std::time::Instant;
 
-use eventstore::ffi::constants::{ES_WAIT_PARK, ES_WAIT_SPIN, ES_WAIT_TIMED};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::exported::{Run, RunOptions};
+use super::policy::POLICIES;
 use super::row::{Row, Unit};
 use super::session::Session;
 use crate::failure::Failure;
 
-const POLICIES: [(u32, &str); 3] =
-    [(ES_WAIT_SPIN, "spin"), (ES_WAIT_TIMED, "timed"), (ES_WAIT_PARK, "park")];
 /// The writer stays hot for longer than it is looked at.
-const HOT_NS: u64 = 600_000_000_000;
+pub(crate) const HOT_NS: u64 = 600_000_000_000;
 /// Slices that one policy is looked at.
 const SLICES: u32 = 4;
 
 /// Processor time of the whole process while nobody submits and the writer is hot. After
 /// `hot_ns` every policy parks.
 pub(crate) fn measure(session: &mut Session<'_>) -> Result<(), Failure> {
-    for backend in session.arguments.backends() {
+    for backend in session.backends() {
         for (wait_policy, name) in POLICIES {
             let options = RunOptions {
                 backend: backend.code,
@@ -36,20 +34,14 @@ pub(crate) fn measure(session: &mut Session<'_>) -> Result<(), Failure> {
             thread::sleep(session.arguments.slice() * SLICES);
             let cores = (used_seconds() - used) / begun.elapsed().as_secs_f64();
             run.close()?;
-            session.rows.push(Row {
-                what: format!("submit idle, {name}"),
-                backend: backend.name,
-                batch: 1,
-                payload: session.shapes.payload_bytes(),
-                entries: 1,
+            let row = Row {
                 value: cores,
-                unit: Unit::Cores,
-                limit: "one processor",
+                limit: "one processor".into(),
                 limit_value: 1.0,
                 ratio_to_limit: cores,
-                peers: Default::default(),
-                interval: None,
-            });
+                ..session.row(&format!("submit idle, {name}"), backend.name, Unit::Cores)
+            };
+            session.rows.push(row);
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::hint::black_box;
 use std::io::Write;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::frames::Pieces;
@@ -15,6 +15,7 @@ use crate::failure::Failure;
 /// Names of limits, as rows carry them.
 pub(crate) const RAW: &str = "pwrite + fdatasync";
 pub(crate) const HASH: &str = "blake3, one lane";
+pub(crate) const LANES: &str = "blake3, in lanes";
 pub(crate) const COPY: &str = "memcpy";
 
 /// The source of the raw loop, to be printed beside its numbers.
@@ -27,12 +28,12 @@ pub(crate) struct RawDisk {
     file: File,
     file_bytes: u64,
     at: u64,
-    frames: Rc<Pieces>,
+    frames: Arc<Pieces>,
     batch: usize,
 }
 
 impl RawDisk {
-    pub(crate) fn new(path: &Path, frames: Rc<Pieces>, batch: usize) -> Result<Self, Failure> {
+    pub(crate) fn new(path: &Path, frames: Arc<Pieces>, batch: usize) -> Result<Self, Failure> {
         let failed = |error| Failure::from_io(path.display(), "filling the raw file", &error);
         // Room for a few of the largest groups.
         let file_bytes = FILE_BYTES.max(4 * frames.joined(0..frames.len()).len() as u64);
@@ -65,14 +66,14 @@ impl Side for RawDisk {
 }
 
 /// Hashes preimages one after another.
-pub(crate) fn hashing(preimages: Rc<Pieces>) -> impl Side {
+pub(crate) fn hashing(preimages: Arc<Pieces>) -> impl Side {
     over_pieces(preimages, |piece| {
         black_box(blake3::hash(piece));
     })
 }
 
 /// Copies as many bytes into one place, which stays in the cache.
-pub(crate) fn copying(pieces: Rc<Pieces>) -> impl Side {
+pub(crate) fn copying(pieces: Arc<Pieces>) -> impl Side {
     let mut place = vec![0; (0..pieces.len()).map(|at| pieces.piece(at).len()).max().unwrap_or(0)];
     over_pieces(pieces, move |piece| {
         place[..piece.len()].copy_from_slice(black_box(piece));
@@ -81,7 +82,7 @@ pub(crate) fn copying(pieces: Rc<Pieces>) -> impl Side {
 }
 
 /// Does the same with one piece after another; looks at the clock now and then.
-fn over_pieces(pieces: Rc<Pieces>, mut work: impl FnMut(&[u8])) -> impl Side {
+fn over_pieces(pieces: Arc<Pieces>, mut work: impl FnMut(&[u8])) -> impl Side {
     const PIECES_PER_LOOK: usize = 64;
     let mut next = 0;
     move |slice: Duration| {

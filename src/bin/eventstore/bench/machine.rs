@@ -6,15 +6,25 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+/// What was built in, as the lock file has it.
+const LOCK_FILE: &str = include_str!("../../../../Cargo.lock");
+/// The crates that the numbers depend on.
+const CRATES: [&str; 7] =
+    ["blake3", "crc32c", "redb", "hdrhistogram", "rusqlite", "libsqlite3-sys", "heed"];
+
 /// Load of a machine that is busy with something else.
 const QUIET_LOAD: f64 = 0.5;
 /// Processor time that the host may keep to itself.
 const QUIET_STEAL: f64 = 0.01;
+/// Time, in percent, in which some task waited for a processor or for the disk.
+const QUIET_PRESSURE: f64 = 5.0;
 
 /// What the machine is, taken before the first measurement.
 pub(crate) struct Machine {
     facts: Vec<(&'static str, String)>,
     load: Option<f64>,
+    /// The larger of the processor's and the disk's.
+    pressure: Option<f64>,
     ticks: Option<Ticks>,
 }
 
@@ -30,17 +40,24 @@ impl Machine {
     pub(crate) fn look(folder: &Path) -> Self {
         let load = read("/proc/loadavg");
         let first_load = load.as_deref().and_then(|text| text.split(' ').next()?.parse().ok());
+        let pressures = ["cpu", "io"].map(pressure);
+        let largest = pressures.iter().flatten().copied().reduce(f64::max);
+        let told_pressure = |at: usize| pressures[at].map(|share| format!("{share:.1} %"));
         let facts = [
             ("version", Some(format!("eventstore {}", env!("CARGO_PKG_VERSION")))),
             ("build", Some(if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned())),
             ("processor", processor()),
             ("kernel", read("/proc/sys/kernel/osrelease")),
             ("mount", mount(folder)),
+            ("journal", journal(folder)),
             ("device", device(folder)),
+            ("crates", Some(crates())),
             ("load before", load),
+            ("waited for a processor before", told_pressure(0)),
+            ("waited for a disk before", told_pressure(1)),
         ];
         let told = facts.into_iter().filter_map(|(name, fact)| Some((name, fact?)));
-        Self { facts: told.collect(), load: first_load, ticks: ticks() }
+        Self { facts: told.collect(), load: first_load, pressure: largest, ticks: ticks() }
     }
 
     /// What there is to know, and whether to trust numbers from it; called at the end.
@@ -52,13 +69,20 @@ impl Machine {
             after.stolen.saturating_sub(before.stolen) as f64 / all as f64
         });
         lines.extend(stolen.map(|share| ("stolen by the host", format!("{:.1} %", share * 100.0))));
-        let is_loaded = self.load.is_some_and(|load| load > QUIET_LOAD);
-        let is_robbed = stolen.is_some_and(|share| share > QUIET_STEAL);
-        if is_loaded || is_robbed || cfg!(debug_assertions) {
-            let text = "these numbers are no measurement: the machine was busy with something \
-                        else, or this is a debug build";
-            lines.push(("not valid", text.to_owned()));
-        }
+        let reasons = [
+            (self.load.is_some_and(|load| load > QUIET_LOAD), "the load before"),
+            (self.pressure.is_some_and(|share| share > QUIET_PRESSURE), "who waited before"),
+            (stolen.is_some_and(|share| share > QUIET_STEAL), "what the host kept"),
+            (cfg!(debug_assertions), "this is a debug build"),
+        ];
+        let reasons: Vec<&str> =
+            reasons.iter().filter(|(is_so, _)| *is_so).map(|(_, reason)| *reason).collect();
+        let verdict = if reasons.is_empty() {
+            "quiet".to_owned()
+        } else {
+            format!("NOISY, these numbers are no measurement: {}", reasons.join(", "))
+        };
+        lines.push(("the run was", verdict));
         lines
     }
 }
@@ -98,6 +122,40 @@ fn mount(folder: &Path) -> Option<String> {
     Some(format!("{place}: {name} on {source}, {options},{}", kind.next().unwrap_or_default()))
 }
 
+/// The share of the last ten seconds, in percent, in which some task waited for this.
+fn pressure(resource: &str) -> Option<f64> {
+    let text = read(&format!("/proc/pressure/{resource}"))?;
+    let some = text.lines().find(|line| line.starts_with("some "))?;
+    some.split(' ').find_map(|word| word.strip_prefix("avg10="))?.parse().ok()
+}
+
+/// Whether an ext4 keeps a journal, which a flush then may wait for.
+fn journal(folder: &Path) -> Option<String> {
+    let number = fs::metadata(folder).ok()?.dev();
+    let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
+    let link = fs::read_link(format!("/sys/dev/block/{major}:{minor}")).ok()?;
+    let device = link.file_name()?.to_str()?.to_owned();
+    if !Path::new("/proc/fs/ext4").join(&device).exists() {
+        return None;
+    }
+    let mut kept = fs::read_dir("/proc/fs/jbd2").into_iter().flatten().flatten();
+    let prefix = format!("{device}-");
+    let has = kept.any(|item| item.file_name().to_string_lossy().starts_with(&prefix));
+    Some(if has { "yes" } else { "no" }.to_owned())
+}
+
+/// The crates that the numbers depend on, with their versions.
+fn crates() -> String {
+    let lines: Vec<&str> = LOCK_FILE.lines().collect();
+    let version = |name: &str| {
+        let line = format!("name = \"{name}\"");
+        let at = lines.iter().position(|found| *found == line)?;
+        lines.get(at + 1)?.strip_prefix("version = \"")?.strip_suffix('"')
+    };
+    let found = CRATES.iter().filter_map(|name| Some(format!("{name} {}", version(name)?)));
+    found.collect::<Vec<_>>().join(", ")
+}
+
 /// How the device says that it caches and flushes.
 fn device(folder: &Path) -> Option<String> {
     let number = fs::metadata(folder).ok()?.dev();
@@ -128,8 +186,11 @@ mod tests {
     fn facts_of_this_machine_are_found() {
         let machine = Machine::look(&std::env::temp_dir());
         let names: Vec<&str> = machine.lines().iter().map(|(name, _)| *name).collect();
-        for name in ["version", "kernel", "mount", "load before", "load after"] {
+        for name in
+            ["version", "kernel", "mount", "crates", "load before", "load after", "the run was"]
+        {
             assert!(names.contains(&name), "{name} in {names:?}");
         }
+        assert!(CRATES.iter().all(|name| crates().contains(name)), "{}", crates());
     }
 }

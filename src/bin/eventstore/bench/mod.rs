@@ -1,13 +1,16 @@
 //! `eventstore bench`: how close the store is to what the machine allows.
 //!
 //! What is measured goes through the exported C functions (`exported`), in turn with its limit and
-//! its peers (`pairs`). One file a measurement; each pushes rows (`row`). Rows that lose stay in.
-//! It must not be asked for a verdict: numbers of a busy machine are marked, not withheld.
+//! its peers (`pairs`). One file a measurement, in the order of `plan`; each pushes rows (`row`),
+//! which stand to the goals (`goals`, `verdict`) as they do: rows that lose stay in. Numbers of a
+//! busy machine are marked, not withheld.
 
 mod ack;
 mod append;
 mod arguments;
 mod backends;
+mod copies;
+mod counted;
 mod exported;
 mod fill;
 mod folder;
@@ -15,13 +18,17 @@ mod footprint;
 mod frames;
 mod goals;
 mod idle;
+mod lanes;
 mod latency;
 mod limits;
 mod machine;
+mod memory;
 mod open;
 mod pairs;
 mod peers;
+mod plan;
 mod plot;
+mod policy;
 mod pool;
 mod raw_loop;
 mod read;
@@ -29,6 +36,8 @@ mod report;
 mod row;
 mod session;
 mod submit;
+mod verdict;
+mod verify;
 mod write;
 
 use std::env;
@@ -36,80 +45,52 @@ use std::env;
 pub(crate) use arguments::{Bench, Fill};
 pub(crate) use fill::run as fill;
 
-use self::arguments::Subject;
-use self::fill::Filled;
 use self::folder::WorkFolder;
 use self::machine::Machine;
 use self::pool::Shapes;
+use self::row::NO_BACKEND;
 use self::session::Session;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::screen::{Screen, Tone};
+use crate::table::{self, Align, Cell};
 
 pub(crate) fn run(arguments: &Bench, screen: &mut Screen) -> Outcome {
-    let shapes = Shapes::new(arguments.payload, &arguments.mix)?;
+    let shapes = Shapes::synthetic(arguments.payload);
+    let captures = match &*arguments.capture {
+        [] => None,
+        paths => Some(Shapes::of_captures(paths)?),
+    };
     let within = arguments.dir.clone().unwrap_or_else(env::temp_dir);
     let folder = WorkFolder::new(&within)?;
     let machine = Machine::look(folder.path());
     let mut session = Session::new(arguments, &shapes, folder);
-    measure(&mut session, screen)?;
-    let facts = machine.lines();
+    plan::measure(&mut session, captures.as_ref(), screen)?;
+    let mut facts = machine.lines();
+    facts.extend(noise_floor(&session));
     if !arguments.json {
         print(&session, &facts, screen)?;
     }
-    if let Some(folder) = &arguments.report {
+    if let Some(path) = &arguments.report {
         let command: Vec<String> = env::args().skip(1).collect();
         let command = format!("eventstore {}", command.join(" "));
-        report::write(folder, &command, &facts, &session.rows)?;
+        report::write(path, &command, &facts, &session)?;
     }
     Ok(Exit::Done)
 }
 
-type Measurement = fn(&mut Session<'_>) -> Result<(), Failure>;
-
-fn measure(session: &mut Session<'_>, screen: &mut Screen) -> Result<(), Failure> {
-    let subject = session.arguments.subject;
-    let writing: [(Subject, &[Measurement]); 3] = [
-        (Subject::Append, &[append::append, ack::measure]),
-        (Subject::Stream, &[append::stream, footprint::measure]),
-        (Subject::Submit, &[submit::measure, idle::measure]),
-    ];
-    for (named, measurements) in writing {
-        for measurement in measurements.iter().filter(|_| subject.includes(named)) {
-            measurement(session)?;
-            session.clear()?;
-            session.print(screen)?;
-        }
-    }
-    let reads = [Subject::Scan, Subject::Get, Subject::Lookup, Subject::Open, Subject::Verify];
-    if !reads.into_iter().any(|read| subject.includes(read)) {
-        return Ok(());
-    }
-    for backend in session.arguments.backends() {
-        let run = Filled::new(session, backend, session.arguments.entries)?;
-        if subject.includes(Subject::Scan) {
-            read::scan(session, backend, &run)?;
-        }
-        if subject.includes(Subject::Get) {
-            read::get(session, backend, &run)?;
-        }
-        if subject.includes(Subject::Lookup) {
-            read::lookup(session, backend, &run)?;
-        }
-        // What lives in memory is neither opened nor verified.
-        if backend.keeps_files && subject.includes(Subject::Open) {
-            open::open(session, backend, &run)?;
-        }
-        if backend.keeps_files && subject.includes(Subject::Verify) {
-            open::verify(session, backend, &run)?;
-        }
-        drop(run);
-        session.clear()?;
-        session.print(screen)?;
-    }
-    Ok(())
+/// What ratios of equals came to: differences within are none.
+fn noise_floor(session: &Session<'_>) -> Option<(&'static str, String)> {
+    let again = session.rows.iter().filter(|row| row.backend == NO_BACKEND);
+    let again: Vec<String> = again
+        .filter_map(|row| {
+            let (low, high) = row.interval?;
+            Some(format!("{low:.2}-{high:.2} ({} of {})", row.what, row.batch))
+        })
+        .collect();
+    (!again.is_empty()).then(|| ("noise floor, limit against itself", again.join(", ")))
 }
 
-/// The table, and what it was measured on.
+/// The verdicts, the table, and what it was measured on.
 fn print(
     session: &Session<'_>,
     facts: &[(&'static str, String)],
@@ -119,17 +100,24 @@ fn print(
         let name = screen.paint(Tone::Faint, &format!("{name}:"));
         screen.line(&format!("{name} {fact}"))?;
     }
-    let payload = session.shapes.payload_bytes();
-    screen.line(&format!("{} {payload} bytes", screen.paint(Tone::Faint, "payload:")))?;
     screen.line("")?;
     for line in row::lines(screen, &session.rows) {
         screen.line(&line)?;
     }
+    screen.line("")?;
+    let heads = verdict::HEADS.map(|head| (head, Align::Left));
+    let verdicts = verdict::summary(session);
+    let lines: Vec<Vec<Cell>> =
+        verdicts.iter().map(|verdict| verdict.cells().map(Cell::plain).to_vec()).collect();
+    for line in table::lines(screen, &heads, &lines) {
+        screen.line(&line)?;
+    }
+    screen.line(&format!("\n{}", peers::ABOUT_STAND_IN))?;
     for (name, guarantee) in peers::DESCRIBED {
         screen.line(&format!("\n{name}: {guarantee}"))?;
     }
-    if session.arguments.show_limit {
-        screen.line("\nThe raw loop:\n")?;
+    if session.rows.iter().any(|row| row.limit == limits::RAW) {
+        screen.line(&format!("\nThe raw loop, {}:\n", limits::RAW))?;
         screen.line(limits::RAW_SOURCE)?;
     }
     Ok(())

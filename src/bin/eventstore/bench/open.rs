@@ -1,4 +1,4 @@
-//! `bench open` and `bench verify`: runs on the disk, at two sizes.
+//! `bench open`: sealed runs, and runs whose writer was killed, small and large.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -7,53 +7,83 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::backends::Backend;
+use super::copies::Copy;
 use super::exported::{self, Reader};
-use super::fill::{self, Filled};
-use super::folder::copy_run;
-use super::limits;
+use super::fill::{self, Filled, Filling};
+use super::memory;
 use super::pairs::{Middle, Sample, Side, take_turns};
 use super::row::{Row, Unit};
 use super::session::Session;
 use crate::failure::Failure;
+use crate::table::grouped;
 
-/// The small run has so many times fewer entries than the large one.
+/// The small run is so many times shorter than those that are read.
 const SIZES_APART: u64 = 100;
-/// Whatever takes a whole run each time is done at most so often.
-const PAIRS_OF_WHOLE_RUNS: u32 = 3;
+/// A run is opened but once a copy, so that fewer pairs have to do.
+const PAIRS_OF_KILLED_MAX: u32 = 3;
 const READ_BYTES: usize = 4096;
 const READ: &str = "open + pread of 4 KiB";
-const SMALL: &str = "the run a hundredth as long";
 
 /// Opening a sealed run, and a run whose writer was killed, small and large.
-pub(crate) fn open(
+pub(crate) fn measure(session: &mut Session<'_>) -> Result<(), Failure> {
+    for backend in session.backends().into_iter().filter(|backend| backend.keeps_files) {
+        let arguments = session.arguments;
+        let large = if backend.has_goals { arguments.large() } else { arguments.entries };
+        let sizes = [arguments.entries / SIZES_APART, large];
+        let names = [
+            "open sealed, small",
+            "open sealed, large",
+            "open sealed, growth",
+            "open killed, growth",
+        ];
+        if !memory::is_room_on_disk(session, backend, large, &names)? {
+            continue;
+        }
+        if arguments.asks_for(&["P7"]) {
+            sealed(session, backend, sizes)?;
+            session.clear()?;
+        }
+        if arguments.asks_for(&["P8"]) {
+            killed(session, backend, sizes)?;
+            session.clear()?;
+        }
+    }
+    Ok(())
+}
+
+fn sealed(
     session: &mut Session<'_>,
     backend: &'static Backend,
-    large: &Filled,
+    sizes: [u64; 2],
 ) -> Result<(), Failure> {
-    let sizes = [session.arguments.entries / SIZES_APART, session.arguments.entries];
-    let small = Filled::new(session, backend, sizes[0])?;
+    let [small, large] = sizes.map(|entries| Filled::new(session, backend, entries));
+    let (small, large) = (small?, large?);
     let sealed = |path: PathBuf| opening(move || Reader::open_sealed(&path));
     let sides: Vec<Box<dyn Side>> = vec![
         Box::new(sealed(small.path().to_owned())),
         Box::new(sealed(large.path().to_owned())),
         Box::new(reading(first_file(large.path())?)),
     ];
-    rows(session, backend, "open sealed", sizes, sides, session.arguments.pairs)?;
-    let crashed = |entries: u64| -> Result<(PathBuf, Filling), Failure> {
-        fill::in_child(session, backend, entries, true)
-    };
-    let (small, large) = (crashed(sizes[0])?, crashed(sizes[1])?);
+    rows(session, backend, "open sealed", sizes, sides, session.arguments.pairs)
+}
+
+fn killed(
+    session: &mut Session<'_>,
+    backend: &'static Backend,
+    sizes: [u64; 2],
+) -> Result<(), Failure> {
+    let small = fill::killed(session, backend, sizes[0])?;
+    let large = fill::killed(session, backend, sizes[1])?;
     let file = first_file(large.1.path.as_deref().expect("of a backend that keeps files"))?;
     let sides: Vec<Box<dyn Side>> = vec![
         Box::new(Recovering::new(session, &small)?),
         Box::new(Recovering::new(session, &large)?),
         Box::new(reading(file)),
     ];
-    let pairs = session.arguments.pairs.min(PAIRS_OF_WHOLE_RUNS);
+    let pairs = session.arguments.pairs.min(PAIRS_OF_KILLED_MAX);
+    session.fillings.insert((backend.name, sizes[1]), large.1);
     rows(session, backend, "open killed", sizes, sides, pairs)
 }
-
-use fill::Filling;
 
 /// A row for each size, beside reading the file's start, and one for how the time grows.
 fn rows(
@@ -67,24 +97,21 @@ fn rows(
     let samples = take_turns(&mut sides, pairs, session.arguments.slice())?;
     drop(sides);
     let ns = |side: usize| Middle::of(samples[side].iter().map(|s| s.ns_each())).median;
-    let rows = [(0, 2, ""), (1, 2, ""), (1, 0, ", growth")].map(|(side, limit, more)| {
-        let row = Row {
-            what: format!("{what}{more}"),
-            backend: backend.name,
-            batch: 1,
-            payload: session.shapes.payload_bytes(),
-            entries: sizes[side],
-            value: ns(side),
-            unit: Unit::Nanoseconds,
-            limit: if limit == 2 { READ } else { SMALL },
-            limit_value: ns(limit),
-            ratio_to_limit: 0.0,
-            peers: Default::default(),
-            interval: None,
-        };
-        let ratio = Middle::of_ratios(&samples[side], &samples[limit], Sample::ns_each);
-        row.with_ratio(ratio)
-    });
+    let (small, read) = (format!("the run of {} entries", grouped(sizes[0])), READ.to_owned());
+    let rows =
+        [(0, 2, ", small", read.clone()), (1, 2, ", large", read), (1, 0, ", growth", small)].map(
+            |(side, limit, more, limit_name)| {
+                let row = Row {
+                    entries: sizes[side],
+                    value: ns(side),
+                    limit: limit_name.into(),
+                    limit_value: ns(limit),
+                    ..session.row(&format!("{what}{more}"), backend.name, Unit::Nanoseconds)
+                };
+                let ratio = Middle::of_ratios(&samples[side], &samples[limit], Sample::ns_each);
+                row.with_ratio(ratio)
+            },
+        );
     session.rows.extend(rows);
     Ok(())
 }
@@ -132,14 +159,12 @@ impl Recovering {
 
 impl Side for Recovering {
     fn work(&mut self, _: Duration) -> Result<Sample, Failure> {
-        let copy = self.base.join(exported::INSTANCE);
-        copy_run(&self.left, &copy)?;
-        let failed = |error| Failure::from_io(copy.display(), "removing the copy", &error);
+        let copy = Copy::new(&self.left, &self.base.join(exported::INSTANCE))?;
         let begun = Instant::now();
         let reader = Reader::open_crashed(&self.base, "run")?;
         let spent = begun.elapsed();
         drop(reader);
-        std::fs::remove_dir_all(&copy).map_err(failed)?;
+        copy.remove()?;
         Ok(Sample { count: 1, spent })
     }
 }
@@ -160,39 +185,4 @@ fn first_file(path: &Path) -> Result<PathBuf, Failure> {
     files.sort();
     let none = || Failure::CannotRun(format!("{}: holds no files", path.display()));
     files.into_iter().next().ok_or_else(none)
-}
-
-/// A whole run each time.
-pub(crate) fn verify(
-    session: &mut Session<'_>,
-    backend: &'static Backend,
-    run: &Filled,
-) -> Result<(), Failure> {
-    let path = run.path().to_owned();
-    let verifying = move |_: Duration| {
-        let begun = Instant::now();
-        let count = exported::verify(&path)?;
-        Ok(Sample { count, spent: begun.elapsed() })
-    };
-    let mut sides: Vec<Box<dyn Side>> =
-        vec![Box::new(verifying), Box::new(limits::hashing(session.preimages()))];
-    let pairs = session.arguments.pairs.min(PAIRS_OF_WHOLE_RUNS);
-    let samples = take_turns(&mut sides, pairs, session.arguments.slice())?;
-    let rate = |side: usize| Middle::of(samples[side].iter().map(|s| s.rate())).median;
-    let row = Row {
-        what: "verify".to_owned(),
-        backend: backend.name,
-        batch: 1,
-        payload: session.shapes.payload_bytes(),
-        entries: session.arguments.entries,
-        value: rate(0),
-        unit: Unit::EntriesPerSecond,
-        limit: limits::HASH,
-        limit_value: rate(1),
-        ratio_to_limit: 0.0,
-        peers: Default::default(),
-        interval: None,
-    };
-    session.rows.push(row.with_ratio(Middle::of_ratios(&samples[0], &samples[1], Sample::rate)));
-    Ok(())
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use plotters::prelude::*;
 
+use super::goals::CAPTURES;
 use super::latency::PERCENTILES;
-use super::row::{NO_BACKEND, Row};
+use super::row::{NO_BACKEND, Row, Unit};
 
 const SIZE: (u32, u32) = (820, 460);
 const COLOURS: [RGBColor; 10] = [
@@ -28,15 +29,15 @@ type Lines = BTreeMap<String, Vec<(f64, f64)>>;
 pub(crate) fn throughput(rows: &[Row]) -> Option<String> {
     let mut lines = Lines::new();
     for row in rows.iter().filter(|row| row.what.starts_with("append")) {
-        let is_rate = row.unit.name() == "entries/s" && row.backend != NO_BACKEND;
-        if !is_rate {
+        let is_rate = row.unit == Unit::EntriesPerSecond && row.backend != NO_BACKEND;
+        if !is_rate || row.what.ends_with(CAPTURES) {
             continue;
         }
         let x = row.batch as f64;
         let name = row.what.replacen("append", row.backend, 1);
         lines.entry(name).or_default().push((x, row.value));
-        let beside = row.peers.iter().map(|(name, value)| (*name, *value));
-        for (name, value) in beside.chain([(row.limit, row.limit_value)]) {
+        let beside = row.peers.iter().map(|(name, peer)| (*name, peer.value));
+        for (name, value) in beside.chain([(&*row.limit, row.limit_value)]) {
             let line = lines.entry(name.to_owned()).or_default();
             // Each row of a batch carries the same limits and peers.
             if line.last().is_none_or(|last| last.0 != x) {
@@ -50,19 +51,23 @@ pub(crate) fn throughput(rows: &[Row]) -> Option<String> {
 /// Nanoseconds against percentile, a line a rate; `None` without submits.
 pub(crate) fn submits(rows: &[Row]) -> Option<String> {
     let mut lines = Lines::new();
+    let submits = rows.iter().find(|row| row.what.starts_with("submit "));
+    let shown = submits.map_or(NO_BACKEND, |row| row.backend);
     for row in rows {
         for (at, (_, percentile)) in PERCENTILES.iter().enumerate() {
             let Some(what) = row.what.strip_suffix(percentile) else { continue };
             let Some(rate) = what.strip_prefix("submit ") else { continue };
+            // The other backends have the same queue, and policies rows of their own.
+            if row.backend != shown || rate.contains(',') {
+                continue;
+            }
             // A power of ten a percentile: the axis is logarithmic.
             let x = 10_f64.powi(at as i32);
             let mut push = |name: String, value: f64| {
                 lines.entry(name).or_default().push((x, value.max(1.0)));
             };
             push(format!("{} {}", row.backend, rate.trim()), row.value);
-            if rate.trim() == "10000/s" {
-                push(format!("no call, beside {}", row.backend), row.limit_value);
-            }
+            push(format!("no call, {}", rate.trim()), row.limit_value);
         }
     }
     let label = |x: &f64| {

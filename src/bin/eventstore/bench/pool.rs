@@ -1,6 +1,6 @@
 //! What is written while measuring: entries made before the clock runs.
 //!
-//! Synthetic ones carry a payload of one size and an order id on one in four; those of a mix carry
+//! Synthetic ones carry a payload of one size and an order id on one in four; others carry
 //! what captures hold, over and over. No key comes twice: it is numbered anew with every turn
 //! through the pool, as an engine numbers its orders.
 
@@ -22,24 +22,21 @@ struct Shape {
     keys: Vec<(IndexKind, String)>,
 }
 
-/// Most lines that are taken from a mix.
-const MIX_LINES_MAX: usize = 100_000;
+/// Most lines that are taken from captures.
+const LINES_MAX: usize = 100_000;
 /// One synthetic entry in so many has a key.
 const ENTRIES_PER_KEY: usize = 4;
 const FIRST_TS: u64 = 1_700_000_000_000_000_000;
 
 /// What entries are made of.
-pub(crate) struct Shapes(Vec<Shape>);
+pub(crate) struct Shapes {
+    shapes: Vec<Shape>,
+    are_captures: bool,
+}
 
 impl Shapes {
-    /// Shapes with a payload of this size, or those of the captures, if any are given.
-    ///
-    /// # Errors
-    /// A capture that cannot be read, a bad line, captures without events.
-    pub(crate) fn new(payload_bytes: u32, mix: &[PathBuf]) -> Result<Self, Failure> {
-        if !mix.is_empty() {
-            return Self::of_captures(mix);
-        }
+    /// Shapes with a payload of this size.
+    pub(crate) fn synthetic(payload_bytes: u32) -> Self {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         // Noise, so that no file system or disk saves itself the work.
         let mut payload = || (0..payload_bytes).map(|_| xorshift(&mut state) as u8).collect();
@@ -53,16 +50,20 @@ impl Shapes {
                 Vec::new()
             },
         };
-        Ok(Self((0..16 * ENTRIES_PER_KEY).map(shape).collect()))
+        Self { shapes: (0..16 * ENTRIES_PER_KEY).map(shape).collect(), are_captures: false }
     }
 
-    fn of_captures(paths: &[PathBuf]) -> Result<Self, Failure> {
+    /// Those of the captures, one behind the other.
+    ///
+    /// # Errors
+    /// A capture that cannot be read, a bad line, captures without events.
+    pub(crate) fn of_captures(paths: &[PathBuf]) -> Result<Self, Failure> {
         source::check_all(paths)?;
         let mut shapes = Vec::new();
         for path in paths {
             let mut source = Source::open(path, &Progress::over_bytes(None))
                 .map_err(|error| Failure::from_io(path.display(), "opening the input", &error))?;
-            while shapes.len() < MIX_LINES_MAX {
+            while shapes.len() < LINES_MAX {
                 let bad =
                     |place: String, reason: String| Failure::Data(format!("{place}: {reason}"));
                 match source.advance() {
@@ -84,15 +85,28 @@ impl Shapes {
             }
         }
         if shapes.is_empty() {
-            return Err(Failure::Data("the captures of --mix hold no events".to_owned()));
+            return Err(Failure::Data("the captures hold no events".to_owned()));
         }
-        Ok(Self(shapes))
+        Ok(Self { shapes, are_captures: true })
+    }
+
+    pub(crate) fn are_captures(&self) -> bool {
+        self.are_captures
+    }
+
+    /// Bytes of the payloads of so many entries, which go round the shapes.
+    pub(crate) fn payloads_bytes(&self, entries: u64) -> u64 {
+        let (rounds, rest) =
+            (entries / self.shapes.len() as u64, entries as usize % self.shapes.len());
+        let bytes =
+            |shapes: &[Shape]| shapes.iter().map(|shape| shape.payload.len() as u64).sum::<u64>();
+        rounds * bytes(&self.shapes) + bytes(&self.shapes[..rest])
     }
 
     /// Bytes of a payload, on average.
     pub(crate) fn payload_bytes(&self) -> u64 {
-        let total: u64 = self.0.iter().map(|shape| shape.payload.len() as u64).sum();
-        total / self.0.len() as u64
+        let total: u64 = self.shapes.iter().map(|shape| shape.payload.len() as u64).sum();
+        total / self.shapes.len() as u64
     }
 }
 
@@ -118,8 +132,8 @@ impl<'a> Pool<'a> {
         let mut pool = Self { shapes, events: Vec::new(), key_count: 0, next: 1 };
         pool.events = (0..entries)
             .map(|at| {
-                let shape = at % shapes.0.len();
-                Event { shape, keys: shapes.0[shape].keys.clone(), ts_init: 0 }
+                let shape = at % shapes.shapes.len();
+                Event { shape, keys: shapes.shapes[shape].keys.clone(), ts_init: 0 }
             })
             .collect();
         pool.key_count = pool.events.iter().map(|event| event.keys.len()).sum();
@@ -136,7 +150,7 @@ impl<'a> Pool<'a> {
         for event in &mut self.events {
             event.ts_init = FIRST_TS + self.next;
             for (place, (_, key)) in event.keys.iter_mut().enumerate() {
-                let prefix = &self.shapes.0[event.shape].keys[place].1;
+                let prefix = &self.shapes.shapes[event.shape].keys[place].1;
                 *key = format!("{prefix}{:012}", self.next);
             }
             self.next += 1;
@@ -154,7 +168,7 @@ impl<'a> Pool<'a> {
     }
 
     fn parts<'b>(&'b self, event: &'b Event) -> DraftParts<'b> {
-        let shape = &self.shapes.0[event.shape];
+        let shape = &self.shapes.shapes[event.shape];
         DraftParts {
             topic: &shape.topic,
             payload_type: &shape.payload_type,
@@ -183,7 +197,7 @@ mod tests {
     /// One entry in four has a key, none of them twice, however often the pool is gone through.
     #[test]
     fn keys_are_never_repeated() {
-        let shapes = Shapes::new(8, &[]).expect("no captures to read");
+        let shapes = Shapes::synthetic(8);
         let mut pool = Pool::new(&shapes, 100);
         let mut seen = HashSet::new();
         for _ in 0..3 {

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::hint::black_box;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::backends::Backend;
 use super::exported::{Page, Reader};
 use super::fill::{Filled, Key};
+use super::lanes;
 use super::limits;
 use super::pairs::{Middle, Sample, Side, take_turns};
 use super::pool::xorshift;
@@ -42,7 +43,8 @@ pub(crate) fn scan(
     };
     let preimages = session.preimages();
     let beside: Vec<(&'static str, &'static str, Box<dyn Side>)> = vec![
-        ("scan", limits::HASH, Box::new(limits::hashing(Rc::clone(&preimages)))),
+        ("scan", limits::HASH, Box::new(limits::hashing(Arc::clone(&preimages)))),
+        ("scan, lanes", limits::LANES, Box::new(lanes::hashing(Arc::clone(&preimages)))),
         ("scan, copied", limits::COPY, Box::new(limits::copying(preimages))),
     ];
     compare(session, backend, Box::new(scanning), beside, Unit::EntriesPerSecond)
@@ -75,7 +77,7 @@ pub(crate) fn lookup(
 ) -> Result<(), Failure> {
     let keys = &run.keys;
     if keys.is_empty() {
-        let text = "the captures of --mix hold no keys to look up";
+        let text = "there are no keys to look up";
         return Err(Failure::Data(text.to_owned()));
     }
     let reader: Reader = run.reader()?;
@@ -139,18 +141,11 @@ fn compare<'a>(
     let middle = |side: usize| Middle::of(samples[side].iter().map(|s| value(*s))).median;
     for (at, (what, limit)) in names.into_iter().enumerate() {
         let row = Row {
-            what: what.to_owned(),
-            backend: backend.name,
-            batch: 1,
-            payload: session.shapes.payload_bytes(),
             entries: session.arguments.entries,
             value: middle(0),
-            unit,
-            limit,
+            limit: limit.into(),
             limit_value: middle(at + 1),
-            ratio_to_limit: 0.0,
-            peers: Default::default(),
-            interval: None,
+            ..session.row(what, backend.name, unit)
         };
         let ratio = Middle::of_ratios(&samples[0], &samples[at + 1], value);
         session.rows.push(row.with_ratio(ratio));

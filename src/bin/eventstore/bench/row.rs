@@ -1,11 +1,12 @@
 //! A row of the table: what was measured, beside its limit and its peers. Its JSON is CLI.md's.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use super::goals;
 use super::pairs::Middle;
+use super::verdict;
 use crate::screen::{Screen, Tone};
 use crate::table::{self, Align, Cell, grouped};
 
@@ -25,6 +26,9 @@ pub(crate) enum Unit {
     Bytes,
     #[serde(rename = "cores")]
     Cores,
+    /// A commit, or a submit.
+    #[serde(rename = "calls")]
+    Calls,
 }
 
 impl Unit {
@@ -34,6 +38,7 @@ impl Unit {
             Self::Nanoseconds => "ns",
             Self::Bytes => "bytes",
             Self::Cores => "cores",
+            Self::Calls => "calls",
         }
     }
 }
@@ -53,17 +58,30 @@ pub(crate) struct Row {
     pub(crate) value: f64,
     pub(crate) unit: Unit,
     /// What the machine allows.
-    pub(crate) limit: &'static str,
+    pub(crate) limit: Cow<'static, str>,
     #[serde(serialize_with = "rounded")]
     pub(crate) limit_value: f64,
     #[serde(serialize_with = "rounded")]
     pub(crate) ratio_to_limit: f64,
     /// Who else did the same work in the same turns, under the same guarantee.
     #[serde(serialize_with = "rounded_all")]
-    pub(crate) peers: BTreeMap<&'static str, f64>,
+    pub(crate) peers: BTreeMap<&'static str, Beside>,
     /// The interval of the ratio, where pairs were taken.
     #[serde(skip)]
     pub(crate) interval: Option<(f64, f64)>,
+    /// What else the reader must know of this row.
+    #[serde(skip)]
+    pub(crate) remark: Option<String>,
+    /// Why no verdict may rest on this row.
+    #[serde(skip)]
+    pub(crate) flaw: Option<String>,
+}
+
+/// A peer's value, and ours to it as the median over pairs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beside {
+    pub(crate) value: f64,
+    pub(crate) ratio: Middle,
 }
 
 impl Row {
@@ -81,21 +99,25 @@ fn rounded<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error>
 }
 
 fn rounded_all<S: Serializer>(
-    values: &BTreeMap<&'static str, f64>,
+    peers: &BTreeMap<&'static str, Beside>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(values.iter().map(|(name, value)| (name, significant(*value))))
+    serializer.collect_map(peers.iter().map(|(name, peer)| (name, significant(peer.value))))
 }
 
 fn significant(value: f64) -> f64 {
     format!("{value:.5e}").parse().unwrap_or(value)
 }
 
+/// Where the ratio stands among the columns.
+const RATIO: usize = 9;
+
 /// The columns of the table and of the document.
-pub(crate) const HEADS: [(&str, Align); 11] = [
+pub(crate) const HEADS: [(&str, Align); 13] = [
     ("what", Align::Left),
     ("backend", Align::Left),
     ("batch", Align::Right),
+    ("payload", Align::Right),
     ("entries", Align::Right),
     ("value", Align::Right),
     ("unit", Align::Left),
@@ -104,32 +126,40 @@ pub(crate) const HEADS: [(&str, Align); 11] = [
     ("ratio", Align::Right),
     ("peers", Align::Left),
     ("goal", Align::Left),
+    ("remark", Align::Left),
 ];
 
 /// The row's cells as text.
-pub(crate) fn cells(row: &Row) -> [String; 11] {
-    let peers = row.peers.iter().map(|(name, value)| format!("{name} {}", number(*value)));
+pub(crate) fn cells(row: &Row) -> [String; 13] {
+    let peers = row.peers.iter().map(|(name, peer)| {
+        let Middle { median, low, high } = peer.ratio;
+        format!("{name} {}: {median:.2} ({low:.2}-{high:.2})", number(peer.value))
+    });
     let ratio = match row.interval {
         Some((low, high)) => format!("{:.2} ({low:.2}-{high:.2})", row.ratio_to_limit),
         None => format!("{:.2}", row.ratio_to_limit),
     };
+    let goals: Vec<String> = verdict::verdicts(row).into_iter().map(|v| v.short()).collect();
+    let remarks = [row.remark.as_deref(), row.flaw.as_deref()];
     [
         row.what.clone(),
         row.backend.to_owned(),
         grouped(row.batch),
+        grouped(row.payload),
         grouped(row.entries),
         number(row.value),
         row.unit.name().to_owned(),
-        row.limit.to_owned(),
+        row.limit.to_string(),
         number(row.limit_value),
         ratio,
         peers.collect::<Vec<_>>().join(", "),
-        goals::verdict(row).map_or_else(String::new, |verdict| verdict.text),
+        goals.join("; "),
+        remarks.into_iter().flatten().collect::<Vec<_>>().join("; "),
     ]
 }
 
 /// `1,234,567`, `12.3`, `0.004`: enough digits to compare, none to admire.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         large if large >= 100.0 => grouped(value.round() as u64),
         middle if middle >= 1.0 => format!("{value:.1}"),
@@ -140,21 +170,19 @@ fn number(value: f64) -> String {
 /// The rows as lines of a table.
 pub(crate) fn lines(screen: &Screen, rows: &[Row]) -> Vec<String> {
     let of_row = |row: &Row| {
-        let tone = match goals::verdict(row) {
-            Some(verdict) if verdict.is_met => Tone::Good,
-            Some(_) => Tone::Notice,
+        let verdicts = verdict::verdicts(row);
+        let tone = match verdicts.iter().map(|verdict| verdict.is_met()).min() {
+            Some(true) => Tone::Good,
+            Some(false) => Tone::Notice,
             None => Tone::Plain,
         };
-        let mut cells = cells(row).map(Cell::plain).to_vec();
-        cells[8] = Cell::new(tone, cells_ratio(row));
+        let texts = cells(row);
+        let ratio = Cell::new(tone, texts[RATIO].clone());
+        let mut cells = texts.map(Cell::plain).to_vec();
+        cells[RATIO] = ratio;
         cells
     };
     table::lines(screen, &HEADS, &rows.iter().map(of_row).collect::<Vec<_>>())
-}
-
-fn cells_ratio(row: &Row) -> String {
-    let [.., ratio, _, _] = cells(row);
-    ratio
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A peer as a side: batches of the same entries that ours get.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Entry, Peer};
@@ -15,7 +15,7 @@ pub(super) struct Batches<'a> {
     peer: Box<dyn Peer>,
     pool: Pool<'a>,
     /// Made once and used again: a peer does not look into them.
-    frames: Rc<Pieces>,
+    frames: Arc<Pieces>,
     batch: usize,
     next_seq: u64,
 }
@@ -34,7 +34,7 @@ impl Side for Batches<'_> {
             .map(|at| Entry {
                 seq: self.next_seq + at as u64,
                 frame: self.frames.piece(at % self.frames.len()),
-                keys: self.pool.part(at).keys.iter().map(|(_, key)| &**key).collect(),
+                keys: self.pool.part(at).keys,
             })
             .collect();
         let mut count = 0;

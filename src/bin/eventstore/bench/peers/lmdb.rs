@@ -46,7 +46,7 @@ impl Lmdb {
         for entry in entries {
             let append = PutFlags::APPEND;
             self.entries.put_with_flags(&mut transaction, append, &entry.seq, entry.frame)?;
-            for key in &entry.keys {
+            for (_, key) in entry.keys {
                 self.keys.put(&mut transaction, key, &entry.seq)?;
             }
         }

@@ -1,18 +1,21 @@
-//! redb as it comes, the file under our own backend of that name.
+//! redb as it comes, the file under our own backend of that name: with the same three tables and the
+//! same rows in them, it stands in for a store that hashes nothing and flushes once.
 
 use std::path::Path;
 
+use eventstore::index::IndexKind;
 use redb::{Database, Durability, TableDefinition};
 
 use super::{Entry, Peer, failed};
 use crate::failure::Failure;
 
-pub(super) const NAME: &str = "plain redb";
+pub(super) const NAME: &str = super::STAND_IN;
 pub(super) const GUARANTEE: &str = "defaults: Durability::Immediate in one phase, one fdatasync a \
-    commit; a table by seq, one by key; one transaction a batch";
+    commit; three tables: entries by seq, client order ids, venue order ids; one transaction a batch";
 
 const ENTRIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("entries");
-const KEYS: TableDefinition<'_, &str, u64> = TableDefinition::new("keys");
+const CLIENT_ORDER_IDS: TableDefinition<'_, &str, u64> = TableDefinition::new("client_order_ids");
+const VENUE_ORDER_IDS: TableDefinition<'_, &str, u64> = TableDefinition::new("venue_order_ids");
 
 pub(super) struct PlainRedb(Database);
 
@@ -26,11 +29,17 @@ impl PlainRedb {
         transaction.set_durability(Durability::Immediate)?;
         {
             let mut rows = transaction.open_table(ENTRIES)?;
-            let mut keys = transaction.open_table(KEYS)?;
+            let mut client_order_ids = transaction.open_table(CLIENT_ORDER_IDS)?;
+            let mut venue_order_ids = transaction.open_table(VENUE_ORDER_IDS)?;
             for entry in entries {
                 rows.insert(entry.seq, entry.frame)?;
-                for key in &entry.keys {
-                    keys.insert(*key, entry.seq)?;
+                for (kind, key) in entry.keys {
+                    let index = if *kind == IndexKind::CLIENT_ORDER_ID {
+                        &mut client_order_ids
+                    } else {
+                        &mut venue_order_ids
+                    };
+                    index.insert(&**key, entry.seq)?;
                 }
             }
         }

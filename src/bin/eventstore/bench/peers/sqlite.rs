@@ -36,7 +36,7 @@ impl Sqlite {
             for entry in entries {
                 let seq = entry.seq as i64;
                 row.execute(params![seq, entry.frame])?;
-                for key in &entry.keys {
+                for (_, key) in entry.keys {
                     index.execute(params![key, seq])?;
                 }
             }

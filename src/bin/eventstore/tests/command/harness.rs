@@ -186,6 +186,15 @@ pub(crate) fn shared(test_name: &str, relative: &str) -> Option<PathBuf> {
     None
 }
 
+/// For a test whose tool is missing: says so past the harness, and fails where tools are required.
+pub(crate) fn not_run_without_tool(test_name: &str, reason: &str) {
+    let line = format!("NOT RUN: {test_name}: {reason}\n");
+    // Not with eprintln, whose output a passing test swallows.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    let required = std::env::var_os("ES_REQUIRE_TOOLS").is_some_and(|value| value == "1");
+    assert!(!required, "{test_name} must run, ES_REQUIRE_TOOLS=1 is set: {reason}");
+}
+
 /// Copies the golden runs, writable, to a base of their own; answers it and the JSON beside them.
 pub(crate) fn golden(test_name: &str) -> Option<(Folder, Vec<(String, Value)>)> {
     let golden = shared(test_name, "golden")?;
