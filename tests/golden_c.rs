@@ -208,3 +208,33 @@ fn recovery_seals_the_two_runs_that_were_left() {
     let (code, lines) = printed(&inspect, &recover);
     assert_eq!((code, lines), (0, expected[2..].to_vec()), "nothing is left to do");
 }
+
+/// Each of the two runs that were left opens as crashed with all its rows, whatever its file needs
+/// first, is sealed through that reader, and from then on opens as sealed and verifies clean.
+#[test]
+fn left_runs_open_as_crashed_and_are_sealed() {
+    let test = "c_seal_of_golden_runs";
+    let Some((_folder, inspect)) = inspect(test) else { return };
+    let crashed = RunStatus::CrashedRecovered as u8;
+    for run_id in ["1700000002-running1", "1700000007-killed01"] {
+        let Some(GoldenRun { base, path, bytes, expected }) = golden::copy_of(test, run_id) else {
+            return;
+        };
+        let count = expected.entries.len();
+        // The other writer stores the watermark with the seal.
+        let left = dump_of(&expected, "manifest 0 0", count, None);
+        let sealed = dump_of(&expected, &format!("manifest {crashed} {count}"), count, None);
+        let answer = format!("sealed 1 {crashed} {count} digest 1");
+        let expected = [&left[..], &[answer], &sealed].concat();
+        let seal = ["seal", base.path().to_str().unwrap(), INSTANCE, run_id];
+        let (code, lines) = printed(&inspect, &seal);
+        assert_eq!(code, 0, "{run_id}: {lines:?}");
+        assert_lines(&lines, &expected, run_id);
+        assert!(fs::read(&path).unwrap() != bytes, "{run_id}: nothing was written");
+        let (code, lines) = printed(&inspect, &["dump", path.to_str().unwrap()]);
+        assert_eq!(code, 0, "{run_id}: {lines:?}");
+        assert_lines(&lines, &sealed, run_id);
+        let (code, lines) = printed(&inspect, &["verify", path.to_str().unwrap()]);
+        assert_eq!((code, lines), (0, vec![format!("clean {count} entries")]), "{run_id}");
+    }
+}

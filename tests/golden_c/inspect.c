@@ -1,6 +1,7 @@
 /* Prints what the C interface says of a run, one fact a line, for a test to compare.
  *
- * usage: inspect verify PATH | inspect dump PATH | inspect recover BASE INSTANCE */
+ * usage: inspect verify PATH | inspect dump PATH | inspect recover BASE INSTANCE |
+ *        inspect seal BASE INSTANCE RUN */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,17 +74,15 @@ static void print_entry(const es_entry *entry) {
     printf("\n");
 }
 
-static int dump(const char *path) {
-    es_reader *reader = NULL;
+/* Manifest, anchor and rows, until the first bad one. */
+static int dump_reader(es_reader *reader) {
     es_scan_request request = ES_SCAN_REQUEST_INIT;
     es_scan_result result = ES_SCAN_RESULT_INIT;
     es_manifest manifest = ES_MANIFEST_INIT;
     es_anchor anchor;
     es_entry entries[7];
     uint64_t row;
-    es_status status = es_open_sealed_run(path, ES_NTS, NULL, &reader, &err);
-    if (status != ES_OK) return refused("open", status);
-    status = es_get_manifest(reader, &manifest, arena, sizeof arena, NULL, &err);
+    es_status status = es_get_manifest(reader, &manifest, arena, sizeof arena, NULL, &err);
     if (status != ES_OK) return refused("manifest", status);
     printf("manifest %" PRIu32 " %" PRIu64 "\n", manifest.status, manifest.high_watermark);
     status = es_get_anchor(reader, &anchor, sizeof anchor, arena, sizeof arena, NULL, &err);
@@ -101,8 +100,35 @@ static int dump(const char *path) {
         for (row = 0; row < result.rows; row++) print_entry(&entries[row]);
         request.from = result.next_seq;
     } while (result.more != 0);
-    es_free_reader(reader);
     return 0;
+}
+
+static int dump(const char *path) {
+    es_reader *reader = NULL;
+    int code;
+    es_status status = es_open_sealed_run(path, ES_NTS, NULL, &reader, &err);
+    if (status != ES_OK) return refused("open", status);
+    code = dump_reader(reader);
+    es_free_reader(reader);
+    return code;
+}
+
+/* A run that was left: read as it is, sealed, and read again through the same reader. */
+static int seal(const char *base, const char *instance, const char *run_id) {
+    es_reader *reader = NULL;
+    es_close_result sealed = ES_CLOSE_RESULT_INIT;
+    int code;
+    es_status status =
+        es_open_crashed_run(base, ES_NTS, instance, ES_NTS, run_id, ES_NTS, NULL, &reader, &err);
+    if (status != ES_OK) return refused("crashed", status);
+    code = dump_reader(reader);
+    status = es_seal_run(reader, ES_RUN_CRASHED_RECOVERED, &sealed, &err);
+    if (status != ES_OK) return refused("seal", status);
+    printf("sealed %" PRIu32 " %" PRIu32 " %" PRIu64 " digest %" PRIu32 "\n", sealed.sealed, sealed.status,
+           sealed.high_watermark, sealed.digest_present);
+    if (code == 0) code = dump_reader(reader);
+    es_free_reader(reader);
+    return code;
 }
 
 static int recover(const char *base, const char *instance) {
@@ -130,6 +156,7 @@ int main(int argc, char **argv) {
     if (argc == 3 && strcmp(argv[1], "verify") == 0) return verify(argv[2]);
     if (argc == 3 && strcmp(argv[1], "dump") == 0) return dump(argv[2]);
     if (argc == 4 && strcmp(argv[1], "recover") == 0) return recover(argv[2], argv[3]);
-    fprintf(stderr, "usage: inspect verify PATH | dump PATH | recover BASE INSTANCE\n");
+    if (argc == 5 && strcmp(argv[1], "seal") == 0) return seal(argv[2], argv[3], argv[4]);
+    fprintf(stderr, "usage: inspect verify PATH | dump PATH | recover BASE INSTANCE | seal BASE INSTANCE RUN\n");
     return 2;
 }
