@@ -173,7 +173,10 @@ fn create_redb(base: &Path, manifest: &RunManifest, options: &OpenOptions) -> Re
 
 fn create_log(base: &Path, manifest: &RunManifest, options: &OpenOptions) -> Result<Created> {
     let lock = InstanceLock::acquire(base, &manifest.instance_id)?;
-    let mut store = LogStore::new(base, log_options(options.digest_key));
+    // A manual run has no thread: what another would prepare ahead is done on the way.
+    let uses_thread = !options.manual;
+    let log_options = LogOptions { uses_thread, ..log_options(options.digest_key) };
+    let mut store = LogStore::new(base, log_options);
     store.open_run(manifest)?;
     let path = store.run_path().expect("the run was created above");
     let left = path.clone();

@@ -37,6 +37,8 @@ fn play(role: &str) {
         "write" => write_flow(),
         "close" => closing::write_and_close(),
         "seal" => closing::seal_crashed(),
+        "recover" => closing::sweep(),
+        "threads" => closing::count_threads(),
         other => panic!("no role is called {other}"),
     }
 }

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use eventstore::entry::Draft;
 use eventstore::manifest::RunStatus;
+use eventstore::recovery::{RecoveryOptions, recover};
 use eventstore::store::{BackendKind, OpenOptions, ReaderOptions, open_crashed_run, open_run};
 use eventstore::writer::CloseOptions;
 
@@ -66,6 +68,52 @@ pub(super) fn seal_crashed() {
     say("closed");
 }
 
+/// Role: writes enough in manual mode for a log to want its next segment; says how many threads
+/// the process has then.
+pub(super) fn count_threads() {
+    let options = OpenOptions { manual: true, ..super::options(told_backend()) };
+    let run = open_run(Path::new(&told("ES_BASE")), &sample::full_manifest(RUN), options);
+    let run = run.expect("a new run");
+    let payload = vec![7; 3 << 20];
+    let draft = Draft { topic: "t", payload_type: "p", payload: &payload, ..Draft::default() };
+    for _ in 0..2 {
+        run.append_batch(&[draft], 0).expect("an append");
+        let threads = fs::read_dir("/proc/self/task").expect("of this process").count();
+        say(&format!("threads {threads}"));
+    }
+    run.close(&CloseOptions::default()).expect("a close");
+}
+
+/// A manual run has no thread of its own, whatever its backend: the host drives all work.
+#[test]
+fn manual_run_has_no_thread_of_its_own() {
+    for kind in KINDS {
+        let folder = TemporaryFolder::new("threads");
+        let mut command = process::command("threads");
+        command.env("ES_BASE", folder.path()).env("ES_BACKEND", backend_name(kind));
+        let said = Finished::of(command).expect_success().lines;
+        assert_eq!(said, ["threads 1", "threads 1"], "{kind:?}");
+    }
+}
+
+/// Role: the sweep of an instance that a killed writer left.
+pub(super) fn sweep() {
+    let base = told("ES_BASE");
+    say("opening");
+    recover(Path::new(&base), INSTANCE, RecoveryOptions::default()).expect("a sweep");
+    say("closed");
+}
+
+/// Sweeps again, wherever the first sweep was killed: the run ends as one that nobody disturbed,
+/// and nothing is left to do.
+fn sweep_to_the_end(base: &Path) {
+    let sweep = || recover(base, INSTANCE, RecoveryOptions::default()).expect("a sweep");
+    let report = sweep();
+    assert_eq!(report.parent_run_id.as_deref(), Some(RUN), "{report:?}");
+    let again = sweep();
+    assert!(again.runs.is_empty(), "{again:?}");
+}
+
 /// How often each changing call was made until a line was said, in a record of strace.
 fn calls_until(record: &str, line: &str) -> BTreeMap<&'static str, usize> {
     let end = record.find(&format!("\"{line}\\n\"")).expect("the line was said");
@@ -110,8 +158,12 @@ fn kill_at_each(
             let (finished, record) = trace(kind, role, folder.path(), &["-e", &inject])?;
             let killed = record.trim_end().ends_with("+++ killed by SIGKILL +++");
             assert!(killed, "{call} {number}: not killed, {finished:?}");
-            let was_open = role == "seal" || finished.last("open").is_some();
-            let prepared = if role == "seal" { acknowledged_by_prepared() } else { 0 };
+            if role == "recover" {
+                sweep_to_the_end(&base);
+            }
+            let was_left = role != "close";
+            let was_open = was_left || finished.last("open").is_some();
+            let prepared = if was_left { acknowledged_by_prepared() } else { 0 };
             let acknowledged = finished.last_number("ack").unwrap_or(prepared);
             let found = check_left(kind, &base, was_open, acknowledged);
             assert!(found >= acknowledged, "{call} {number}");
@@ -163,6 +215,11 @@ fn kills_while_a_run_is_made_leave_none_or_a_whole_one() {
 #[test]
 fn kills_while_a_crashed_run_is_sealed_lose_nothing() {
     expect_kills("seal", ("opening", "closed"), 5, true);
+}
+
+#[test]
+fn kills_during_a_recovery_change_nothing_about_its_end() {
+    expect_kills("recover", ("opening", "closed"), 5, true);
 }
 
 /// The commits in between as well: the first one, or in a campaign all of them.
