@@ -14,7 +14,9 @@ use common::c_program;
 use common::shared::not_run_without_tool;
 use common::temporary::TemporaryFolder;
 
-const BACKENDS: [&[&str]; 2] = [&["redb"], &["memory"]];
+const BACKENDS: [&[&str]; 3] = [&["redb"], &["log"], &["memory"]];
+/// Those that keep files.
+const FILE_BACKENDS: [&[&str]; 2] = [&["redb"], &["log"]];
 const MISUSE_CALLS: u32 = 800;
 const OPERATION_CALLS: u32 = 180;
 /// Checked calls of the packed drafts.
@@ -103,14 +105,20 @@ fn misuse_is_clean_under_valgrind() {
 /// The operations over runs do through C what they are for, and answer every wrong call.
 #[test]
 fn operations_are_answered_through_c() {
-    run_program("operations_are_answered_through_c", "operate", &[&[]], OPERATION_CALLS, &[]);
+    run_program(
+        "operations_are_answered_through_c",
+        "operate",
+        &FILE_BACKENDS,
+        OPERATION_CALLS,
+        &[],
+    );
 }
 
 /// The same under valgrind.
 #[test]
 fn operations_are_clean_under_valgrind() {
     let test = "operations_are_clean_under_valgrind";
-    run_program(test, "operate", &[&[]], OPERATION_CALLS, &VALGRIND);
+    run_program(test, "operate", &FILE_BACKENDS, OPERATION_CALLS, &VALGRIND);
 }
 
 /// Drafts without pointers are stored as they lie in their arena, a page of another run included.
@@ -130,5 +138,5 @@ fn packed_drafts_are_clean_under_valgrind() {
 /// one that is allowed; then it is closed, recovered and sealed.
 #[test]
 fn halt_is_told_once_and_the_host_lives() {
-    run_program("halt_is_told_once_and_the_host_lives", "halt", &[&[]], 20, &[]);
+    run_program("halt_is_told_once_and_the_host_lives", "halt", &FILE_BACKENDS, 20, &[]);
 }

@@ -105,23 +105,27 @@ build_library address asan __asan_report_load
 for program in misuse operate halt panic packed; do
   compile_program "tests/c_abi/$program.c"
 done
-for backend in redb memory; do
+for backend in redb log memory; do
   "$programs/misuse" "$backend" "$work/$backend"
 done
-"$programs/operate" "$work/operate-base"
+for backend in redb log; do
+  "$programs/operate" "$backend" "$work/operate-$backend"
+done
 "$programs/packed" "$work/packed-base"
 # What a halted run had open is leaked on purpose: dropping it would write.
-ASAN_OPTIONS=detect_leaks=0 "$programs/halt" "$work/halt-base"
+for backend in redb log; do
+  ASAN_OPTIONS=detect_leaks=0 "$programs/halt" "$backend" "$work/halt-$backend"
+done
 run_hosts 20
 
 make --silent -C examples-c LIBDIR="$library" BUILD="$work/examples" CFLAGS="$compile" \
   LDFLAGS="$link $libs" all
 "$work/examples/json_line_test"
 "$work/examples/minimal" "$work/runs" >/dev/null
-for backend in redb memory; do
-  "$work/examples/session" --events 5000 --backend "$backend" "$work/runs" >/dev/null
+for backend in redb log memory; do
+  "$work/examples/session" --events 5000 --backend "$backend" "$work/runs-$backend" >/dev/null
 done
-"$work/examples/replay" "$work/runs/DEMO/day-1.redb" >/dev/null
+"$work/examples/replay" "$work/runs-redb/DEMO/day-1.redb" >/dev/null
 # A first day, a crash, what the crash left, and a day after a day that was closed.
 "$work/examples/boot" "$work/boot" >/dev/null
 status=0

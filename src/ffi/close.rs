@@ -99,8 +99,10 @@ pub unsafe extern "C" fn es_init_close_result(
 /// Ends a run: from its start submits answer ES_ERR_CLOSED; what is queued is committed, then a
 /// final RunEnded entry, then the run is sealed as ES_RUN_ENDED. A run that has halted is not
 /// written to: the answer is ES_OK with sealed 0 and the reason (in words: what es_flush then gives
-/// err), and the instance is free for a new run at once. Called again, it answers the same. The handle stays valid for state, stats,
-/// es_wait_durable and es_open_reader; free it with es_free_run.
+/// err), and the instance is free for a new run at once. The run itself is let go of once what its
+/// writer was in the middle of has ended: until then es_open_crashed_run answers ES_ERR_LOCKED.
+/// Called again, it answers the same. The handle stays valid for state, stats, es_wait_durable and
+/// es_open_reader; free it with es_free_run.
 /// @param run      the run
 /// @param options  NULL: the defaults, waits without end
 /// @param out      receives how it ended, its struct_size set; may be NULL

@@ -1,7 +1,7 @@
 /* Every function, every parameter, every way to get it wrong: the documented answer, the item
  * named, nothing changed.
  *
- * usage: misuse redb|memory BASE
+ * usage: misuse redb|log|memory BASE
  */
 #include "check.h"
 
@@ -352,7 +352,7 @@ static void open_paths(void) {
 
     for (at = 0; at < sizeof bad_paths / sizeof bad_paths[0]; at++) {
         const text *path = &bad_paths[at];
-        if (backend == ES_BACKEND_REDB)
+        if (backend != ES_BACKEND_MEMORY)
             REFUSED(path->status, "base",
                     es_open_run(path->data, path->len, &manifest, &options, &out.run, &err));
         REFUSED(path->status, "path",
@@ -408,7 +408,7 @@ static void open_taken_names(void) {
     es_open_options options = good_options();
     es_manifest ended = good_manifest("freed");
     ended.instance_id.data = "instance-2";
-    if (backend != ES_BACKEND_REDB) return;
+    if (backend == ES_BACKEND_MEMORY) return;
     REFUSED(ES_ERR_LOCKED, "", OPEN(&manifest, &options));
     REFUSED(ES_ERR_ALREADY_EXISTS, "", OPEN(&ended, &options));
     REFUSED(ES_ERR_LOCKED, "", es_open_crashed_run(base, ES_NTS, "instance", ES_NTS, "watched", ES_NTS, NULL,
@@ -985,7 +985,7 @@ static void end(void) {
     es_free_reader(reader);
     REFUSED(ES_ERR_BAD_HANDLE, "was freed", es_get_high_watermark(reader, &out.seq, &err));
     es_free_reader(reader);
-    if (backend == ES_BACKEND_REDB) {
+    if (backend != ES_BACKEND_MEMORY) {
         ACCEPTED(es_open_sealed_run(watched_path, ES_NTS, NULL, &out.reader, &err));
         reader = out.reader;
         ACCEPTED(es_get_digest(reader, out.digest, 32, &out.keyed, &err));
@@ -999,7 +999,7 @@ static void end(void) {
 int main(int argc, char **argv) {
     if (argc != 3) return 2;
     backend_name = argv[1];
-    backend = strcmp(backend_name, "redb") == 0 ? ES_BACKEND_REDB : ES_BACKEND_MEMORY;
+    backend = backend_of(backend_name);
     base = argv[2];
     initialisers();
     identity();

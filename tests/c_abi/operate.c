@@ -1,7 +1,7 @@
 /* The operations over runs, through C: used as meant on an instance with runs of every kind, and
  * misused in every way, each wrong call answered as documented and nothing changed by it.
  *
- * usage: operate BASE
+ * usage: operate redb|log BASE
  */
 #include "check.h"
 
@@ -11,6 +11,7 @@ typedef struct text {
     es_status status;
 } text;
 
+static uint32_t backend;
 static const char *base;
 static char path[4096]; /* of the sealed run */
 static char long_text[5001];
@@ -39,6 +40,7 @@ static es_run *open_run(const char *run_id, uint64_t start) {
     manifest.instance_id.data = "instance";
     manifest.instance_id.len = ES_NTS;
     manifest.start_ts_init = start;
+    options.backend = backend;
     options.halt_after_ns = ES_FOREVER;
     ACCEPTED(es_open_run(base, ES_NTS, &manifest, &options, &out.run, &err));
     return out.run;
@@ -138,7 +140,7 @@ static void reading_reports(void) {
     CHECK(strcmp(out.arena + out.runs[1].path_offset, path) == 0, "its path");
     CHECK(out.runs[0].flags == (ES_ROW_HAS_MANIFEST | ES_ROW_HAS_END) && out.runs[0].status == ES_RUN_ENDED, "ended");
     CHECK(out.runs[0].high_watermark == 4 && out.runs[0].start_ts_init == 10 && out.runs[0].bytes > 0, "numbers");
-    CHECK(out.runs[0].backend == ES_BACKEND_REDB && out.runs[0].outcome == ES_OUTCOME_LISTED, "listed");
+    CHECK(out.runs[0].backend == backend && out.runs[0].outcome == ES_OUTCOME_LISTED, "listed");
     ACCEPTED(es_read_run_rows(report, 2, out.runs, stride, 2, out.arena, 1024, &out.page, &err));
     CHECK(out.page.rows == 1 && out.page.more == 0, "the third");
     ACCEPTED(es_read_run_rows(report, UINT64_MAX, out.runs, stride, 2, NULL, 0, &out.page, &err));
@@ -310,8 +312,9 @@ static void used_as_meant(void) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 2) return 2;
-    base = argv[1];
+    if (argc != 3) return 2;
+    backend = backend_of(argv[1]);
+    base = argv[2];
     set_up();
     reading_reports();
     texts();
@@ -323,6 +326,6 @@ int main(int argc, char **argv) {
     REFUSED(ES_ERR_BAD_HANDLE, "was freed", es_get_report_summary(report, &out.summary, &err));
     es_free_report(report);
     es_free_report(NULL);
-    printf("operations: %u calls checked, %u failures\n", calls, failures);
+    printf("operations over %s: %u calls checked, %u failures\n", argv[1], calls, failures);
     return failures == 0 ? 0 : 1;
 }
