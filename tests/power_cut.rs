@@ -84,10 +84,11 @@ impl Kind {
         }
     }
 
-    fn platter(self) -> Platter {
+    /// The platter, which for the log tears writes at any byte.
+    fn torn(self, platter: Platter) -> Platter {
         match self {
-            Self::Redb { .. } => Platter::default(),
-            Self::Log { .. } => Platter::default().torn_anywhere(),
+            Self::Redb { .. } => platter,
+            Self::Log { .. } => platter.torn_anywhere(),
         }
     }
 }
@@ -350,7 +351,7 @@ fn sweep(
     dice: &mut Dice,
 ) -> Result<Counts, Violation> {
     let (events, promises) = life;
-    let mut platter = kind.platter();
+    let mut platter = kind.torn(Platter::default());
     let mut promise = &promises[0];
     let mut counts = Counts::default();
     for (number, event) in events.iter().enumerate() {
@@ -382,7 +383,7 @@ fn cut_recovery(
     dice: &mut Dice,
 ) -> Result<usize, Violation> {
     let recording = volume.copy();
-    let mut platter = Platter::of(&recording);
+    let mut platter = kind.torn(Platter::of(&recording));
     recording.knobs.record.store(true, Ordering::Relaxed);
     check(kind, &recording, promise)?;
     let events = recording.take_events();

@@ -182,8 +182,7 @@ impl File {
                 }
                 continue;
             }
-            for (index, part) in bytes.chunks(sector).enumerate() {
-                let at = offset + (index * sector) as u64;
+            for (at, part) in by_sector(*offset, bytes, sector) {
                 if dice.roll(of) < keep && at + part.len() as u64 <= longest {
                     content.write(at, part);
                 }
@@ -192,4 +191,14 @@ impl File {
         content.set_len(length);
         content
     }
+}
+
+/// The parts of a write as the disk has its sectors, which need not begin where the write does.
+fn by_sector(offset: u64, bytes: &[u8], sector: usize) -> impl Iterator<Item = (u64, &[u8])> {
+    let to_boundary = sector - (offset % sector as u64) as usize;
+    let (first, rest) = bytes.split_at(to_boundary.min(bytes.len()));
+    let rest_at = offset + first.len() as u64;
+    let parts = rest.chunks(sector).enumerate();
+    std::iter::once((offset, first))
+        .chain(parts.map(move |(index, part)| (rest_at + (index * sector) as u64, part)))
 }
