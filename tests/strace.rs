@@ -39,6 +39,11 @@ fn play(role: &str) {
     }
 }
 
+/// The backend that this role was started for.
+fn told_backend() -> BackendKind {
+    if told("ES_BACKEND") == "Log" { BackendKind::Log } else { BackendKind::Redb }
+}
+
 /// Appends `ES_APPENDS` times 10 entries, saying each acknowledgement, and closes.
 fn append_some() {
     let mut options = OpenOptions::default();

@@ -6,11 +6,13 @@ use std::path::Path;
 use eventstore::backend::Direction;
 use eventstore::error::EventStoreError;
 use eventstore::manifest::RunStatus;
-use eventstore::store::{OpenOptions, ReaderOptions, open_crashed_run, open_run};
+use eventstore::store::{BackendKind, OpenOptions, ReaderOptions, open_crashed_run, open_run};
 use eventstore::writer::{CloseOptions, Phase, SubmitOptions};
 
+use BackendKind::{Log, Redb};
+
 use super::record::{Call, calls};
-use super::{RUN, Traced, trace};
+use super::{RUN, Traced, told_backend, trace};
 use crate::common::flow::{Step, assert_is_flow, with_drafts};
 use crate::common::process::{say, told, told_number};
 use crate::common::sample::{self, INSTANCE, Keyed};
@@ -19,7 +21,8 @@ use crate::common::temporary::TemporaryFolder;
 /// Role: appends until the run halts, then asks it everything that a host may still ask.
 pub(super) fn append_until_halted() {
     let base = told("ES_BASE");
-    let options = OpenOptions { manual: told("ES_WRITER") == "manual", ..OpenOptions::default() };
+    let (backend, manual) = (told_backend(), told("ES_WRITER") == "manual");
+    let options = OpenOptions { backend, manual, ..OpenOptions::default() };
     let run = open_run(Path::new(&base), &sample::full_manifest(RUN), options).expect("a new run");
     let mut next_seq = 1;
     let failure = loop {
@@ -59,7 +62,8 @@ pub(super) fn append_until_halted() {
 pub(super) fn append_through() {
     let base = told("ES_BASE");
     let manifest = sample::full_manifest(RUN);
-    let run = open_run(Path::new(&base), &manifest, OpenOptions::default()).expect("a new run");
+    let options = OpenOptions { backend: told_backend(), ..OpenOptions::default() };
+    let run = open_run(Path::new(&base), &manifest, options).expect("a new run");
     let mut last_seq = 0;
     for number in 0..told_number("ES_STEPS") {
         last_seq = Step::number(number).write(&run, last_seq + 1);
@@ -86,9 +90,10 @@ enum Nth {
 }
 
 /// How often an opening makes this call; `None` without strace.
-fn calls_of_an_open(name: &str) -> Option<usize> {
+fn calls_of_an_open(backend: BackendKind, name: &str) -> Option<usize> {
     let folder = TemporaryFolder::new("open");
-    let told = [("ES_APPENDS", "1"), ("ES_WAY", "two")];
+    let way = if backend == BackendKind::Log { "log" } else { "two" };
+    let told = [("ES_APPENDS", "1"), ("ES_WAY", way)];
     let traced = trace("appends", folder.path(), &[], &told)?;
     traced.finished.expect_success();
     let calls = calls(&traced.record);
@@ -97,15 +102,16 @@ fn calls_of_an_open(name: &str) -> Option<usize> {
 }
 
 /// Makes one of these calls fail, and expects a halt for this reason.
-fn assert_halts(call: &str, error: &str, nth: Nth, expected: &str) {
+fn assert_halts(backend: BackendKind, call: &str, error: &str, nth: Nth, expected: &str) {
     let folder = TemporaryFolder::new("fault");
-    let Some(opening) = calls_of_an_open(call) else { return };
+    let Some(opening) = calls_of_an_open(backend, call) else { return };
     let (number, writer) = match nth {
         Nth::AfterOpen(number) => (opening + number, "manual"),
         Nth::OfThread(number) => (opening + number, "thread"),
     };
     let inject = format!("inject={call}:error={error}:when={number}");
-    let told = [("ES_WRITER", writer)];
+    let name = format!("{backend:?}");
+    let told = [("ES_WRITER", writer), ("ES_BACKEND", &*name)];
     let Some(traced) = trace("halts", folder.path(), &["-e", &inject], &told) else { return };
     let Traced { finished, record } = traced;
     let finished = finished.expect_success();
@@ -124,7 +130,7 @@ fn assert_halts(call: &str, error: &str, nth: Nth, expected: &str) {
     assert!(assert_is_flow(reader.view()) >= acknowledged);
     let report = reader.seal(RunStatus::CrashedRecovered).expect("a seal");
     eprintln!(
-        "{call} {nth:?} failed with {error}: halted {expected}, {acknowledged} acknowledged, {} \
+        "{backend:?}: {call} {nth:?} failed with {error}: halted {expected}, {acknowledged} acknowledged, {} \
          found",
         report.high_watermark
     );
@@ -133,35 +139,59 @@ fn assert_halts(call: &str, error: &str, nth: Nth, expected: &str) {
 #[test]
 fn failed_flush_halts_for_good() {
     for nth in [Nth::AfterOpen(1), Nth::AfterOpen(2), Nth::AfterOpen(5), Nth::OfThread(1)] {
-        assert_halts("fdatasync", "EIO", nth, "Backend 5");
+        assert_halts(Redb, "fdatasync", "EIO", nth, "Backend 5");
     }
 }
 
 #[test]
 fn failed_write_halts_for_good() {
     for nth in [Nth::AfterOpen(1), Nth::AfterOpen(2), Nth::AfterOpen(9), Nth::OfThread(1)] {
-        assert_halts("pwritev", "EIO", nth, "Backend 5");
+        assert_halts(Redb, "pwritev", "EIO", nth, "Backend 5");
     }
 }
 
 #[test]
 fn full_disk_halts_as_disk() {
-    assert_halts("pwritev", "ENOSPC", Nth::AfterOpen(3), "Disk 28");
-    assert_halts("pwritev", "EDQUOT", Nth::OfThread(1), "Disk 122");
-    assert_halts("fdatasync", "ENOSPC", Nth::AfterOpen(3), "Disk 28");
-    assert_halts("fallocate", "ENOSPC", Nth::AfterOpen(1), "Disk 28");
+    assert_halts(Redb, "pwritev", "ENOSPC", Nth::AfterOpen(3), "Disk 28");
+    assert_halts(Redb, "pwritev", "EDQUOT", Nth::OfThread(1), "Disk 122");
+    assert_halts(Redb, "fdatasync", "ENOSPC", Nth::AfterOpen(3), "Disk 28");
+    assert_halts(Redb, "fallocate", "ENOSPC", Nth::AfterOpen(1), "Disk 28");
+}
+
+/// Each call of a commit of the log: the write of the group, its flush, the watermark. Manual, so
+/// that no thread prepares a segment meanwhile.
+#[test]
+fn failed_call_of_a_log_commit_halts_for_good() {
+    for (call, error, nth, expected) in [
+        ("pwritev", "EIO", 1, "Backend 5"),
+        ("pwritev", "EIO", 2, "Backend 5"),
+        ("pwritev", "ENOSPC", 9, "Disk 28"),
+        ("pwritev", "EDQUOT", 4, "Disk 122"),
+        ("fdatasync", "EIO", 1, "Backend 5"),
+        ("fdatasync", "EIO", 6, "Backend 5"),
+        ("fdatasync", "ENOSPC", 2, "Disk 28"),
+    ] {
+        assert_halts(Log, call, error, Nth::AfterOpen(nth), expected);
+    }
 }
 
 /// An interrupted call is made again; nobody notices.
 #[test]
 fn interrupted_calls_are_made_again() {
+    for backend in [Redb, Log] {
+        interrupt_calls(backend);
+    }
+}
+
+fn interrupt_calls(backend: BackendKind) {
     let folder = TemporaryFolder::new("interrupted");
     let kinds = "inject=pwritev,fdatasync,fsync,fallocate,pread64:error=EINTR:when=1+2";
-    let told = [("ES_STEPS", "30")];
+    let name = format!("{backend:?}");
+    let told = [("ES_STEPS", "30"), ("ES_BACKEND", &*name)];
     let Some(traced) = trace("survives", folder.path(), &["-e", kinds], &told) else { return };
     traced.finished.expect_success();
     let interrupted = calls(&traced.record).iter().filter(|call| call.was_injected()).count();
-    eprintln!("{interrupted} interrupted calls survived");
+    eprintln!("{backend:?}: {interrupted} interrupted calls survived");
     assert!(interrupted > 50);
     let reader = open_crashed_run(folder.path(), INSTANCE, RUN, &ReaderOptions::default());
     assert_is_flow(reader.expect("a sealed run opens").view());

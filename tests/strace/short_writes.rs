@@ -3,9 +3,10 @@
 //! strace cannot shorten a call, so a small library in front of libc does.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-use eventstore::store::{ReaderOptions, open_crashed_run};
+use eventstore::store::{BackendKind, ReaderOptions, open_crashed_run};
 
 use super::RUN;
 use crate::common::flow::assert_is_flow;
@@ -52,14 +53,20 @@ fn shortened_reads_and_writes_are_completed() {
         return;
     };
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-    let base = folder.path().join("base");
+    for backend in [BackendKind::Redb, BackendKind::Log] {
+        shorten_calls(backend, &library, &folder.path().join(format!("{backend:?}")));
+    }
+}
+
+fn shorten_calls(backend: BackendKind, library: &Path, base: &Path) {
     let mut command = process::command("survives");
-    command.env("LD_PRELOAD", &library).env("ES_BASE", &base).env("ES_STEPS", "30");
+    command.env("LD_PRELOAD", library).env("ES_BASE", base).env("ES_STEPS", "30");
+    command.env("ES_BACKEND", format!("{backend:?}"));
     let finished = Finished::of(command).expect_success();
     let shortened = finished.last_number("shortened").expect("the library said it");
-    eprintln!("{shortened} shortened calls completed");
+    eprintln!("{backend:?}: {shortened} shortened calls completed");
     assert!(shortened > 500, "{shortened}");
-    let reader = open_crashed_run(&base, INSTANCE, RUN, &ReaderOptions::default());
+    let reader = open_crashed_run(base, INSTANCE, RUN, &ReaderOptions::default());
     let reader = reader.expect("a sealed run opens");
     assert_eq!(Some(assert_is_flow(reader.view())), finished.last_number("written"));
 }
