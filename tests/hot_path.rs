@@ -20,7 +20,7 @@ use c_run::CRun;
 use common::process::{self, Finished, say, told};
 use common::temporary::TemporaryFolder;
 use common::{allocation, shared};
-use eventstore::ffi::constants::{ES_BACKEND_MEMORY, ES_BACKEND_REDB};
+use eventstore::ffi::constants::{ES_BACKEND_LOG, ES_BACKEND_MEMORY, ES_BACKEND_REDB};
 
 #[global_allocator]
 static ALLOCATOR: allocation::Counting = allocation::Counting;
@@ -46,7 +46,13 @@ fn play(role: &str) {
 }
 
 fn open(backend: &str, base: &TemporaryFolder) -> CRun {
-    CRun::open(if backend == "memory" { ES_BACKEND_MEMORY } else { ES_BACKEND_REDB }, base.path())
+    let backend = match backend {
+        "memory" => ES_BACKEND_MEMORY,
+        "redb" => ES_BACKEND_REDB,
+        "log" => ES_BACKEND_LOG,
+        other => panic!("no backend is called {other}"),
+    };
+    CRun::open(backend, base.path())
 }
 
 /// Submits one after the other, never with more than `QUEUED_MAX` in the queue.
@@ -137,6 +143,13 @@ fn a_million_submits_make_no_system_call_and_allocate_nothing_in_memory() {
 fn a_million_submits_make_no_system_call_and_allocate_nothing_over_redb() {
     if can_measure("hot_path redb") {
         assert_calls_and_allocates_nothing("redb");
+    }
+}
+
+#[test]
+fn a_million_submits_make_no_system_call_and_allocate_nothing_over_a_log() {
+    if can_measure("hot_path log") {
+        assert_calls_and_allocates_nothing("log");
     }
 }
 
