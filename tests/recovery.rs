@@ -12,6 +12,7 @@ use common::process::{self, Finished, Running};
 use common::sample::{self, INSTANCE};
 use common::temporary::TemporaryFolder;
 use common::{flow, golden, shared};
+use eventstore::backend::log::{LogOptions, LogStore};
 use eventstore::backend::redb::{RedbOptions, RedbStore};
 use eventstore::backend::{Direction, EventStore};
 use eventstore::entry::Entry;
@@ -37,9 +38,9 @@ fn play(role: &str) {
     }
 }
 
-/// From here on every write beyond the first page of any file fails with `EFBIG`.
+/// From here on every write to any file fails with `EFBIG`.
 fn refuse_writes() {
-    let limit = libc::rlimit { rlim_cur: 4096, rlim_max: 4096 };
+    let limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is a valid structure for the call.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) }, 0);
 }
@@ -71,6 +72,16 @@ fn killed(base: &Path, run_id: &str, start_ts_init: u64, count: u64) {
     written(base, run_id, start_ts_init, count).abandon();
 }
 
+/// The same over the log backend.
+fn killed_log(base: &Path, run_id: &str, start_ts_init: u64, count: u64) {
+    let mut store = LogStore::new(base, LogOptions::default());
+    store.open_run(&RunManifest::new(run_id, INSTANCE, start_ts_init)).unwrap();
+    for chunk in sample::run_of(count).chunks(7) {
+        sample::append(&mut store, chunk).unwrap();
+    }
+    store.abandon();
+}
+
 /// A run left `Running` in order, on which somebody operated with a tool that keeps checksums.
 fn operated(base: &Path, run_id: &str, operate: impl FnOnce(&redb::WriteTransaction)) {
     written(base, run_id, 50, 30).close().unwrap();
@@ -96,7 +107,9 @@ fn files(base: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// What a sealed run holds, as far as readers can tell.
 fn content(base: &Path, run_id: &str) -> (RunManifest, Vec<Entry>) {
-    let reader = store::open_sealed_run(&path_of(base, run_id), &ReaderOptions::default()).unwrap();
+    let log_path = base.join(INSTANCE).join(format!("{run_id}.eslog"));
+    let path = if log_path.exists() { log_path } else { path_of(base, run_id) };
+    let reader = store::open_sealed_run(&path, &ReaderOptions::default()).unwrap();
     let view = reader.view();
     (view.manifest().unwrap(), view.scan_range(1, u64::MAX, Direction::Forward).unwrap())
 }
@@ -345,16 +358,19 @@ fn full_disk_is_reported_and_costs_nothing() {
     let base = TemporaryFolder::new("full");
     killed(base.path(), "r-1", 5, 200);
     killed(base.path(), "r-2", 6, 3);
+    killed_log(base.path(), "r-3", 7, 200);
     let mut child = process::command("recover on a full disk");
     child.env("ES_BASE", base.path());
     let said = Finished::of(child).expect_success().lines;
-    assert_eq!(said, ["r-1 Postponed", "r-2 Postponed"]);
+    assert_eq!(said, ["r-1 Postponed", "r-2 Postponed", "r-3 Postponed"]);
     let report = sweep(base.path());
     let crashed = Outcome::SealedAs(RunStatus::CrashedRecovered);
-    assert_eq!(outcomes(&report), BTreeMap::from([("r-1", crashed), ("r-2", crashed)]));
-    let (_, entries) = content(base.path(), "r-1");
+    let expected = BTreeMap::from([("r-1", crashed), ("r-2", crashed), ("r-3", crashed)]);
+    assert_eq!(outcomes(&report), expected);
     let expected: Vec<Entry> = sample::run_of(200).into_iter().map(|item| item.entry).collect();
-    assert!(entries == expected);
+    for run_id in ["r-1", "r-3"] {
+        assert!(content(base.path(), run_id).1 == expected, "{run_id}");
+    }
 }
 
 /// Killed at any moment and started again, recovery reaches the end of an undisturbed one.
@@ -363,7 +379,8 @@ fn killed_recovery_reaches_the_same_end() {
     let rounds = if process::is_campaign() { 200 } else { 5 };
     let prepare = |base: &Path| {
         for number in 0..12 {
-            killed(base, &format!("r-{number:02}"), 100 + number, 40 * number);
+            let leave = if number % 3 == 2 { killed_log } else { killed };
+            leave(base, &format!("r-{number:02}"), 100 + number, 40 * number);
         }
         let mut unclosed = written(base, "s-unclosed", 50, 9);
         unclosed.seal(RunStatus::CrashedRecovered).unwrap();
