@@ -19,10 +19,13 @@ use common::{c_program, shared};
 struct Host {
     program: PathBuf,
     folder: TemporaryFolder,
+    backend: &'static str,
 }
 
+const BACKENDS: [&str; 2] = ["redb", "log"];
+
 impl Host {
-    fn build(test: &str) -> Option<Self> {
+    fn build(test: &str, backend: &'static str) -> Option<Self> {
         if !c_program::has_tool("gcc") {
             shared::not_run_without_tool(test, "there is no C compiler");
             return None;
@@ -30,7 +33,7 @@ impl Host {
         let folder = TemporaryFolder::new("fork");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fork/host.c");
         let program = c_program::build(&source, "c11", folder.path(), &[]);
-        Some(Self { program, folder })
+        Some(Self { program, folder, backend })
     }
 
     fn base(&self) -> PathBuf {
@@ -39,7 +42,7 @@ impl Host {
 
     fn command(&self, way: &str) -> Command {
         let mut command = Command::new(&self.program);
-        command.arg(way).arg(self.base());
+        command.arg(way).arg(self.base()).arg(self.backend);
         command
     }
 
@@ -48,7 +51,22 @@ impl Host {
     }
 
     fn file_bytes(&self) -> Vec<u8> {
-        fs::read(self.base().join("trader-007/run.redb")).expect("the run's file")
+        let instance = self.base().join("trader-007");
+        if self.backend == "redb" {
+            return fs::read(instance.join("run.redb")).expect("the run's file");
+        }
+        let files = fs::read_dir(instance.join("run.eslog")).expect("the run's directory");
+        let mut paths: Vec<PathBuf> = files.map(|file| file.expect("a file").path()).collect();
+        paths.sort();
+        paths.iter().flat_map(|path| fs::read(path).expect("the run's file")).collect()
+    }
+}
+
+fn over_each_backend(test: &str, check: fn(&Host)) {
+    for backend in BACKENDS {
+        if let Some(host) = Host::build(test, backend) {
+            check(&host);
+        }
     }
 }
 
@@ -74,7 +92,10 @@ fn calls_on_handles() -> BTreeSet<String> {
 
 #[test]
 fn every_call_of_a_child_answers_used_after_fork() {
-    let Some(host) = Host::build("fork calls") else { return };
+    over_each_backend("fork calls", check_calls);
+}
+
+fn check_calls(host: &Host) {
     let finished = Finished::of(host.command("calls")).expect_success();
     let mut called = BTreeSet::new();
     for line in &finished.lines {
@@ -111,7 +132,10 @@ impl Drop for KilledAtEnd {
 /// and locks stay as they were.
 #[test]
 fn children_that_leave_harm_nothing() {
-    let Some(host) = Host::build("fork leave") else { return };
+    over_each_backend("fork leave", check_leaving);
+}
+
+fn check_leaving(host: &Host) {
     let mut command = host.command("leave");
     command.stdin(Stdio::piped());
     let mut running = Running::start_with_input(command);
@@ -134,7 +158,10 @@ fn children_that_leave_harm_nothing() {
 
 #[test]
 fn a_living_parent_keeps_others_out_and_a_dead_one_does_not() {
-    let Some(host) = Host::build("fork stay") else { return };
+    over_each_backend("fork stay", check_staying);
+}
+
+fn check_staying(host: &Host) {
     let mut running = Running::start(host.command("stay"));
     let child = running.line().expect("a line");
     let child = child.strip_prefix("child ").expect("the child").parse().expect("a number");
@@ -156,7 +183,10 @@ fn a_living_parent_keeps_others_out_and_a_dead_one_does_not() {
 
 #[test]
 fn forks_amid_submits_reads_and_commits_hang_nobody() {
-    let Some(host) = Host::build("fork storm") else { return };
+    over_each_backend("fork storm", check_storm);
+}
+
+fn check_storm(host: &Host) {
     let finished = Finished::of(host.command("storm")).expect_success();
     let closed = finished.said("closed");
     eprintln!("200 forks amid submits, reads and commits: closed {closed}");

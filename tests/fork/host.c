@@ -1,4 +1,5 @@
-/* A host that forks while it writes a run. Which way: the first argument; where: the second.
+/* A host that forks while it writes a run. Which way: the first argument; where: the
+ * second; over which backend: the third.
  * Talks in lines on its standard output; tests/fork.rs judges them. */
 #define _GNU_SOURCE
 #include <eventstore.h>
@@ -15,6 +16,7 @@ static es_run *run;
 static es_reader *reader;
 static es_report *report;
 static es_report *plan;
+static uint32_t backend;
 static volatile sig_atomic_t storm_over;
 
 static void fail(const char *what, es_status status) {
@@ -40,14 +42,14 @@ static es_draft draft_of(const char *payload) {
     return draft;
 }
 
-static es_status open_run(const char *base, uint32_t backend, es_run **out) {
+static es_status open_run(const char *base, uint32_t kind, es_run **out) {
     es_manifest manifest = ES_MANIFEST_INIT;
     es_open_options options = ES_OPEN_OPTIONS_INIT;
     manifest.run_id.data = "run";
     manifest.run_id.len = ES_NTS;
     manifest.instance_id.data = "trader-007";
     manifest.instance_id.len = ES_NTS;
-    options.backend = backend;
+    options.backend = kind;
     options.halt_after_ns = ES_FOREVER;
     return es_open_run(base, ES_NTS, &manifest, &options, out, NULL);
 }
@@ -161,7 +163,7 @@ static void use_a_run_of_its_own(void) {
 static void open_what_the_parent_writes(const char *base) {
     es_run *second = NULL;
     es_reader *crashed = NULL;
-    printf("second %s\n", es_status_name(open_run(base, ES_BACKEND_REDB, &second)));
+    printf("second %s\n", es_status_name(open_run(base, backend, &second)));
     printf("crashed %s\n", es_status_name(es_open_crashed_run(base, ES_NTS, "trader-007", ES_NTS, "run",
                                                              ES_NTS, NULL, &crashed, NULL)));
     fflush(stdout);
@@ -274,7 +276,7 @@ static void case_storm(void) {
 static void case_third(const char *base) {
     es_reader *crashed = NULL;
     es_run *again = NULL;
-    printf("open %s\n", es_status_name(open_run(base, ES_BACKEND_REDB, &again)));
+    printf("open %s\n", es_status_name(open_run(base, backend, &again)));
     es_free_run(again);
     es_status status = es_open_crashed_run(base, ES_NTS, "trader-007", ES_NTS, "run", ES_NTS, NULL,
                                            &crashed, NULL);
@@ -288,13 +290,14 @@ static void case_third(const char *base) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 3) return 2;
+    if (argc != 4) return 2;
+    backend = strcmp(argv[3], "log") == 0 ? ES_BACKEND_LOG : ES_BACKEND_REDB;
     const char *way = argv[1];
     if (strcmp(way, "third") == 0) {
         case_third(argv[2]);
         return 0;
     }
-    es_status status = open_run(argv[2], ES_BACKEND_REDB, &run);
+    es_status status = open_run(argv[2], backend, &run);
     if (status != ES_OK) fail("open", status);
     append_ten();
     status = es_open_reader(run, &reader, NULL);
