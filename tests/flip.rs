@@ -1,9 +1,9 @@
-//! One bit flipped at every byte offset of a run file: whatever passes for good is good.
+//! One bit flipped at every byte offset of a run: whatever passes for good is good.
 //!
-//! A sealed run: after a clean verdict no read by any function differs from the original. A killed
+//! Over both backends that keep files, of the log every file. A sealed run: after a clean verdict no read by any function differs from the original. A killed
 //! run: recovery never seals as good a run that misses an acknowledged entry. The offsets are
 //! swept in child processes, so that an abort is counted and not suffered. `cargo test` takes
-//! every so-manyeth offset, `ES_CAMPAIGN=1` all of them; all eight bits of the header always.
+//! every so-manyeth offset, `ES_CAMPAIGN=1` all of them; all eight bits of each file's header always.
 
 mod common;
 
@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use common::process::{self, Running};
 use common::sample::{self, INSTANCE};
 use common::temporary::TemporaryFolder;
+use eventstore::backend::log::{LogOptions, LogStore};
 use eventstore::backend::redb::{RedbOptions, RedbStore};
 use eventstore::backend::{Direction, EventReader, EventStore};
 use eventstore::index::IndexKind;
@@ -31,20 +32,57 @@ common::process::child_roles!(play);
 const RUN_ID: &str = "r-1";
 const ENTRIES: u64 = 100;
 const CACHE_BYTES: usize = 1 << 20;
-/// Both commit slots and the flags that choose between them.
-const HEADER_BYTES: u64 = 320;
+/// Both commit slots of redb and the flags that choose between them.
+const REDB_HEADER_BYTES: u64 = 320;
+/// The head of a segment; of the other files of a log, most of what they hold.
+const LOG_HEADER_BYTES: u64 = 64;
+/// Short, so that the entries fill several.
+const SEGMENT_BYTES: u64 = 16 << 10;
 /// Processes that share the offsets.
 const WORKERS: u64 = 2;
 /// How much longer the steps are in pages of zeros, unless every offset is asked for.
 const BLANK_STRIDE: u64 = 16;
 
-fn write_run(base: &Path) -> RedbStore {
-    let mut store = RedbStore::new(base, RedbOptions::default());
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Redb,
+    Log,
+}
+
+impl Kind {
+    /// The backend that this role was started for.
+    fn told() -> Self {
+        if process::told("ES_BACKEND") == "Log" { Self::Log } else { Self::Redb }
+    }
+
+    fn store(self, base: &Path) -> Box<dyn EventStore> {
+        match self {
+            Self::Redb => Box::new(RedbStore::new(base, RedbOptions::default())),
+            Self::Log => {
+                let options =
+                    LogOptions { segment_bytes_max: SEGMENT_BYTES, ..LogOptions::default() };
+                Box::new(LogStore::new(base, options))
+            }
+        }
+    }
+
+    fn run_path(self, base: &Path) -> PathBuf {
+        let ending = if self == Self::Log { "eslog" } else { "redb" };
+        base.join(INSTANCE).join(format!("{RUN_ID}.{ending}"))
+    }
+
+    fn header_bytes(self) -> u64 {
+        if self == Self::Log { LOG_HEADER_BYTES } else { REDB_HEADER_BYTES }
+    }
+}
+
+fn write_run(kind: Kind, base: &Path) -> Box<dyn EventStore> {
+    let mut store = kind.store(base);
     store.open_run(&sample::full_manifest(RUN_ID)).unwrap();
     let entries = sample::run_of(ENTRIES);
     let (first, rest) = entries.split_at(60);
     for batch in [first, &rest[..30], &rest[30..]] {
-        sample::append(&mut store, batch).unwrap();
+        sample::append(&mut *store, batch).unwrap();
         let last = batch[batch.len() - 1].entry.seq;
         if last == 60 {
             store.record_snapshot_anchor(&sample::anchor(50)).unwrap();
@@ -53,8 +91,47 @@ fn write_run(base: &Path) -> RedbStore {
     store
 }
 
-fn run_path(base: &Path) -> PathBuf {
-    base.join(INSTANCE).join(format!("{RUN_ID}.redb"))
+/// The files of a run and what they hold.
+#[derive(PartialEq)]
+struct Files(Vec<(PathBuf, Vec<u8>)>);
+
+impl Files {
+    fn of(run: &Path) -> Self {
+        let mut paths = vec![run.to_owned()];
+        if run.is_dir() {
+            paths = fs::read_dir(run).unwrap().map(|item| item.unwrap().path()).collect();
+        }
+        paths.sort();
+        Self(paths.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect())
+    }
+
+    /// Puts the run back as it was, whatever was made of it.
+    fn restore(&self, run: &Path) {
+        if run.is_dir() {
+            for item in fs::read_dir(run).unwrap() {
+                fs::remove_file(item.unwrap().path()).unwrap();
+            }
+        }
+        for (path, bytes) in &self.0 {
+            fs::write(path, bytes).unwrap();
+        }
+    }
+
+    fn flip(&mut self, place: Flip) {
+        self.0[place.file].1[place.offset as usize] ^= place.bits;
+        let (path, bytes) = &self.0[place.file];
+        let file = fs::File::options().write(true).open(path).unwrap();
+        let byte = bytes[place.offset as usize];
+        file.write_all_at(&[byte], place.offset).unwrap();
+    }
+}
+
+/// Some bits of one byte.
+#[derive(Debug, Clone, Copy)]
+struct Flip {
+    file: usize,
+    offset: u64,
+    bits: u8,
 }
 
 /// What every function of a reader answers, in one text.
@@ -98,28 +175,32 @@ fn read_all(path: &Path) -> Option<String> {
     Some(all)
 }
 
-/// Each flip of a worker: the offset and the bits of its byte that change. Pages of zeros, which
-/// are most of a young file and hold nothing, are swept with longer steps.
-fn flips(whole: &[u8]) -> impl Iterator<Item = (u64, u8)> {
+/// Each flip of a worker. Pages of zeros, which are most of a young run and hold nothing, are swept
+/// with longer steps.
+fn flips(kind: Kind, files: &Files) -> Vec<Flip> {
     const PAGE_BYTES: usize = 4096;
     let (worker, stride) = (process::told_number("ES_WORKER"), process::told_number("ES_STRIDE"));
-    let is_blank: Vec<bool> =
-        whole.chunks(PAGE_BYTES).map(|page| page.iter().all(|&byte| byte == 0)).collect();
-    (0..whole.len() as u64).filter(move |offset| offset % WORKERS == worker).flat_map(
-        move |offset| {
-            let is_blank = is_blank[offset as usize / PAGE_BYTES];
+    let mut flips = Vec::new();
+    for (file, (_, whole)) in files.0.iter().enumerate() {
+        for (page, bytes) in whole.chunks(PAGE_BYTES).enumerate() {
+            let is_blank = bytes.iter().all(|&byte| byte == 0);
             let stride = if is_blank && stride > 1 { stride * BLANK_STRIDE } else { stride };
-            let bits = match offset {
-                0..HEADER_BYTES => 0..8,
-                _ if (offset / WORKERS).is_multiple_of(stride) => {
-                    let bit = (common::flow::mix(offset) % 8) as u8;
-                    bit..bit + 1
-                }
-                _ => 0..0,
-            };
-            bits.map(move |bit| (offset, 1 << bit))
-        },
-    )
+            let start = (page * PAGE_BYTES) as u64;
+            for offset in start..start + bytes.len() as u64 {
+                let bits = match offset {
+                    _ if offset % WORKERS != worker => 0..0,
+                    _ if offset < kind.header_bytes() => 0..8,
+                    _ if (offset / WORKERS).is_multiple_of(stride) => {
+                        let bit = (common::flow::mix(offset) % 8) as u8;
+                        bit..bit + 1
+                    }
+                    _ => 0..0,
+                };
+                flips.extend(bits.map(|bit| Flip { file, offset, bits: 1 << bit }));
+            }
+        }
+    }
+    flips
 }
 
 fn play(role: &str) {
@@ -137,41 +218,45 @@ fn play(role: &str) {
     process::say("done");
 }
 
-/// Runs `check` on each flip; says where before, so that whoever waits knows where a child died.
-fn for_each_flip(base: &Path, whole: &[u8], mut check: impl FnMut(u64, u8) -> Result<(), String>) {
+/// Runs `check` on each flip of a run; says where before, so that whoever waits knows where a child
+/// died. The run is as it was before and after each.
+fn for_each_flip(
+    base: &Path,
+    kind: Kind,
+    mut check: impl FnMut(&Files, Flip) -> Result<(), String>,
+) {
     let place = fs::File::create(base.join("place")).unwrap();
-    for (offset, bits) in flips(whole) {
-        place.write_all_at(&offset.to_le_bytes(), 0).unwrap();
-        let checked = catch_unwind(AssertUnwindSafe(|| check(offset, bits)));
+    let run = kind.run_path(base);
+    let mut files = Files::of(&run);
+    for flip in flips(kind, &files) {
+        let name = files.0[flip.file].0.file_name().unwrap().to_owned();
+        let where_at = format!("{name:?}, byte {}, bits {:#04x}", flip.offset, flip.bits);
+        place.set_len(0).unwrap();
+        place.write_all_at(where_at.as_bytes(), 0).unwrap();
+        files.flip(flip);
+        let checked = catch_unwind(AssertUnwindSafe(|| check(&files, flip)));
         match checked {
             Ok(Ok(())) => {}
-            Ok(Err(fault)) => {
-                process::say(&format!("FAULT at {offset}, bits {bits:#04x}: {fault}"))
-            }
-            Err(_) => {
-                process::say(&format!("FAULT at {offset}, bits {bits:#04x}: a panic got out"))
-            }
+            Ok(Err(fault)) => process::say(&format!("FAULT at {where_at}: {fault}")),
+            Err(_) => process::say(&format!("FAULT at {where_at}: a panic got out")),
         }
+        files.0[flip.file].1[flip.offset as usize] ^= flip.bits;
+        files.restore(&run);
     }
 }
 
 fn sweep_sealed(base: &Path, counts: &mut BTreeMap<String, u64>) {
-    let mut run = write_run(base);
+    let kind = Kind::told();
+    let mut run = write_run(kind, base);
     run.seal(RunStatus::Ended).unwrap();
     run.close().unwrap();
-    let path = run_path(base);
+    let path = kind.run_path(base);
     let original = read_all(&path).unwrap();
-    let whole = fs::read(&path).unwrap();
-    let file = fs::File::options().write(true).open(&path).unwrap();
     let mut count = |what: &str| *counts.entry(what.to_owned()).or_default() += 1;
-    for_each_flip(base, &whole, |offset, bits| {
-        let byte = whole[offset as usize];
-        file.write_all_at(&[byte ^ bits], offset).unwrap();
+    for_each_flip(base, kind, |flipped, _| {
         let options = VerifyOptions { cache_bytes: CACHE_BYTES, ..VerifyOptions::default() };
         let verified = verify_run(&path, options);
         let read = read_all(&path);
-        let is_kept = fs::read(&path).unwrap()[offset as usize] == byte ^ bits;
-        file.write_all_at(&[byte], offset).unwrap();
         count("flips");
         let is_same = read.as_ref() == Some(&original);
         match &verified {
@@ -188,7 +273,7 @@ fn sweep_sealed(base: &Path, counts: &mut BTreeMap<String, u64>) {
         if !is_same {
             count("readers without verify: answers differ or fail");
         }
-        if is_kept { Ok(()) } else { Err("the file was written".into()) }
+        if Files::of(&path) == *flipped { Ok(()) } else { Err("the run was written to".into()) }
     });
 }
 
@@ -198,20 +283,19 @@ fn name_of(error: &eventstore::error::EventStoreError) -> String {
 }
 
 fn sweep_killed(base: &Path, counts: &mut BTreeMap<String, u64>) {
-    write_run(base).abandon();
-    let path = run_path(base);
-    let whole = fs::read(&path).unwrap();
+    let kind = Kind::told();
+    write_run(kind, base).abandon();
+    let path = kind.run_path(base);
+    let whole = Files::of(&path);
     let sweep = || {
         let options = RecoveryOptions { cache_bytes: CACHE_BYTES, ..RecoveryOptions::default() };
         recover(base, INSTANCE, options).unwrap()
     };
     assert_eq!(sweep().runs[0].outcome, Outcome::SealedAs(RunStatus::CrashedRecovered));
     let original = read_all(&path).unwrap();
+    whole.restore(&path);
     let mut count = |what: String| *counts.entry(what).or_default() += 1;
-    for_each_flip(base, &whole, |offset, bits| {
-        let mut flipped = whole.clone();
-        flipped[offset as usize] ^= bits;
-        fs::write(&path, &flipped).unwrap();
+    for_each_flip(base, kind, |flipped, _| {
         let report = sweep();
         let outcome = report.runs[0].outcome;
         count("flips".into());
@@ -223,19 +307,19 @@ fn sweep_killed(base: &Path, counts: &mut BTreeMap<String, u64>) {
                 None => Err("sealed as good, and cannot be opened".into()),
             },
             Outcome::SealedAs(RunStatus::Quarantined) => Ok(()),
-            Outcome::Damaged | Outcome::Unreadable if fs::read(&path).unwrap() == flipped => Ok(()),
-            other => Err(format!("{other:?}, or the file was written")),
+            Outcome::Damaged | Outcome::Unreadable if Files::of(&path) == *flipped => Ok(()),
+            other => Err(format!("{other:?}, or the run was written to")),
         }
     });
 }
 
 /// Sweeps with all workers; answers how often what was seen. Panics with every fault.
-fn sweep(role: &str, stride: u64) -> BTreeMap<String, u64> {
+fn sweep(role: &str, kind: Kind, stride: u64) -> BTreeMap<String, u64> {
     let folders: Vec<TemporaryFolder> =
         (0..WORKERS).map(|_| TemporaryFolder::in_memory(role)).collect();
     let start = |(worker, folder): (usize, &TemporaryFolder)| {
         let mut command = process::command(role);
-        command.env("ES_BASE", folder.path());
+        command.env("ES_BASE", folder.path()).env("ES_BACKEND", format!("{kind:?}"));
         command.env("ES_WORKER", worker.to_string());
         command.env("ES_STRIDE", stride.to_string());
         Running::start(command)
@@ -253,12 +337,11 @@ fn sweep(role: &str, stride: u64) -> BTreeMap<String, u64> {
             }
         }
         if ended.lines.last().is_none_or(|line| line != "done") {
-            let place = fs::read(folder.path().join("place")).unwrap_or_default();
-            let offset = place.try_into().map_or(0, u64::from_le_bytes);
-            faults.push(format!("the process died at offset {offset}: {}", ended.status));
+            let place = fs::read_to_string(folder.path().join("place")).unwrap_or_default();
+            faults.push(format!("the process died at {place}: {}", ended.status));
         }
     }
-    println!("{role}, every {stride}. offset and all bits of the header: {counts:#?}");
+    println!("{kind:?}, {role}, every {stride}. offset, all bits of each header: {counts:#?}");
     assert!(faults.is_empty(), "{} faults: {:#?}", faults.len(), &faults[..faults.len().min(20)]);
     counts
 }
@@ -271,18 +354,35 @@ fn stride(of_cargo_test: u64) -> u64 {
 /// aborts, nothing is written.
 #[test]
 fn flipped_sealed_run_that_verifies_clean_reads_the_same() {
-    let counts = sweep("sealed", stride(97));
+    let counts = sweep("sealed", Kind::Redb, stride(97));
     assert!(counts["flips"] > 1000);
     // The sweep has teeth: without the verifier, many of these flips would be read as they are.
     assert!(counts["readers without verify: answers differ or fail"] > 100, "{counts:?}");
     assert!(counts["clean, and reads the same"] > 100, "{counts:?}");
 }
 
+/// The same of a log, of which every byte is covered: no flip verifies clean.
+#[test]
+fn flipped_sealed_log_never_verifies_clean() {
+    let counts = sweep("sealed", Kind::Log, stride(23));
+    assert!(counts["flips"] > 1000);
+    assert_eq!(counts.get("clean, and reads the same"), None, "{counts:?}");
+    assert!(counts["readers without verify: answers differ or fail"] > 100, "{counts:?}");
+}
+
 /// A killed run: what is sealed as good holds every acknowledged entry; what is not good is
 /// quarantined, or reported with not a byte changed.
 #[test]
 fn flipped_killed_run_is_never_sealed_as_good_without_its_entries() {
-    let counts = sweep("killed", stride(97));
+    let counts = sweep("killed", Kind::Redb, stride(97));
+    assert!(counts["flips"] > 1000);
+    assert!(counts["Damaged"] > 100, "{counts:?}");
+}
+
+/// The same of a log.
+#[test]
+fn flipped_killed_log_is_never_sealed_as_good_without_its_entries() {
+    let counts = sweep("killed", Kind::Log, stride(23));
     assert!(counts["flips"] > 1000);
     assert!(counts["Damaged"] > 100, "{counts:?}");
 }
