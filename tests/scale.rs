@@ -11,6 +11,7 @@ use common::process::{self, Finished};
 use common::sample::{self, INSTANCE};
 use common::temporary::TemporaryFolder;
 use eventstore::backend::EventStore;
+use eventstore::backend::log::{LogOptions, LogStore};
 use eventstore::backend::redb::{RedbOptions, RedbStore};
 use eventstore::catalogue::list_runs;
 use eventstore::entry::Entry;
@@ -47,6 +48,23 @@ fn play(role: &str) {
     process::say(&format!("peak_kib {}", peak.trim().trim_end_matches(" kB")));
 }
 
+/// A store of the backend of this name.
+fn store(backend: &str, base: &Path) -> Box<dyn EventStore> {
+    match backend {
+        "redb" => Box::new(RedbStore::new(base, RedbOptions::default())),
+        "log" => Box::new(LogStore::new(base, LogOptions::default())),
+        other => panic!("no backend is called {other}"),
+    }
+}
+
+/// What the files of a run take, in bytes.
+fn bytes_of(run: &Path) -> u64 {
+    if !run.is_dir() {
+        return fs::metadata(run).unwrap().len();
+    }
+    fs::read_dir(run).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum()
+}
+
 /// Runs a role over a base and says what it cost; its memory must stay within bounds.
 fn measured(role: &str, base: &Path, runs: u64, what: &str) {
     let mut command = process::command(role);
@@ -59,30 +77,48 @@ fn measured(role: &str, base: &Path, runs: u64, what: &str) {
     assert!(peak_kib < MEMORY_KIB_MAX, "{role}: peak {peak_kib} KiB");
 }
 
-/// Many small runs, each left by a killed engine.
 #[test]
 fn many_small_runs_are_recovered_and_verified() {
+    recover_and_verify_many("redb");
+}
+
+#[test]
+fn many_small_logs_are_recovered_and_verified() {
+    recover_and_verify_many("log");
+}
+
+/// Many small runs, each left by a killed engine.
+fn recover_and_verify_many(backend: &str) {
     let runs = if process::is_campaign() { 1000 } else { 20 };
     let base = TemporaryFolder::new("many");
     let entries = sample::run_of(100);
     for number in 0..runs {
-        let mut store = RedbStore::new(base.path(), RedbOptions::default());
+        let mut store = store(backend, base.path());
         store.open_run(&RunManifest::new(format!("r-{number:04}"), INSTANCE, number)).unwrap();
-        sample::append(&mut store, &entries).unwrap();
+        sample::append(&mut *store, &entries).unwrap();
         store.abandon();
     }
-    let what = format!("{runs} runs of {} entries", entries.len());
+    let what = format!("{backend}, {runs} runs of {} entries", entries.len());
     measured("recover", base.path(), runs, &what);
     measured("verify", base.path(), runs, &what);
 }
 
-/// One large run, left by a killed engine.
 #[test]
 fn one_large_run_is_recovered_and_verified() {
+    recover_and_verify_one("redb");
+}
+
+#[test]
+fn one_large_log_is_recovered_and_verified() {
+    recover_and_verify_one("log");
+}
+
+/// One large run, left by a killed engine.
+fn recover_and_verify_one(backend: &str) {
     let payload_mib: u64 = if process::is_campaign() { 1024 } else { 16 };
     const PAYLOAD_BYTES: u64 = 512;
     let base = TemporaryFolder::new("large");
-    let mut store = RedbStore::new(base.path(), RedbOptions::default());
+    let mut store = store(backend, base.path());
     store.open_run(&RunManifest::new("r-1", INSTANCE, 1)).unwrap();
     let last = (payload_mib << 20) / PAYLOAD_BYTES;
     let mut next = 1;
@@ -95,11 +131,15 @@ fn one_large_run_is_recovered_and_verified() {
                 sample::Keyed { entry, keys: item.keys }
             })
             .collect();
-        next = sample::append(&mut store, &batch).unwrap() + 1;
+        next = sample::append(&mut *store, &batch).unwrap() + 1;
     }
-    let bytes = fs::metadata(store.run_path().unwrap()).unwrap().len();
     store.abandon();
-    let what = format!("{last} entries, {payload_mib} MiB of payload, {} MiB of file", bytes >> 20);
+    let ending = if backend == "log" { "eslog" } else { "redb" };
+    let bytes = bytes_of(&base.path().join(INSTANCE).join(format!("r-1.{ending}")));
+    let what = format!(
+        "{backend}, {last} entries, {payload_mib} MiB of payload, {} MiB of files",
+        bytes >> 20
+    );
     measured("recover", base.path(), 1, &what);
     measured("verify", base.path(), 1, &what);
 }

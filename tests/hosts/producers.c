@@ -88,6 +88,7 @@ int main(int argc, char **argv) {
     if (!begin(argc, argv, 3)) return 2;
     drafts = scaled(DRAFTS_MAX);
     with_backend("redb", ES_BACKEND_REDB);
+    with_backend("log", ES_BACKEND_LOG);
     with_backend("memory", ES_BACKEND_MEMORY);
     return end("producers");
 }
