@@ -1,6 +1,6 @@
 /* Captures events from JSON Lines files into a new run and reads every one back.
  *
- *     ingest [--backend redb|memory] [--base DIRECTORY] FILE...
+ *     ingest [--backend redb|log|memory] [--base DIRECTORY] FILE...
  *
  * Files as event_lines.h describes. The run is closed, reopened and compared with a second pass
  * over the files, event by event, so memory stays small whatever their size. A line that is not an
@@ -61,6 +61,8 @@ static int parse_arguments(int argc, char **argv, ingest *in) {
             in->base = argv[i + 1];
         } else if (strcmp(argv[i], "--backend") == 0 && strcmp(argv[i + 1], "redb") == 0) {
             in->backend = ES_BACKEND_REDB;
+        } else if (strcmp(argv[i], "--backend") == 0 && strcmp(argv[i + 1], "log") == 0) {
+            in->backend = ES_BACKEND_LOG;
         } else if (strcmp(argv[i], "--backend") == 0 && strcmp(argv[i + 1], "memory") == 0) {
             in->backend = ES_BACKEND_MEMORY;
         } else {
@@ -70,7 +72,7 @@ static int parse_arguments(int argc, char **argv, ingest *in) {
     in->lines.names = argv + i;
     in->lines.name_count = argc - i;
     if (i == argc || (argv[i][0] == '-' && argv[i][1] != '\0')) {
-        fprintf(stderr, "usage: ingest [--backend redb|memory] [--base DIRECTORY] FILE...\n");
+        fprintf(stderr, "usage: ingest [--backend redb|log|memory] [--base DIRECTORY] FILE...\n");
         return -1;
     }
     return 0;
@@ -84,7 +86,7 @@ static int open_run(ingest *in) {
     size_t needed = 0;
     es_error err;
     es_status status;
-    if (in->base == NULL && in->backend == ES_BACKEND_REDB) {
+    if (in->base == NULL && in->backend != ES_BACKEND_MEMORY) {
         int len = snprintf(in->fresh_base, sizeof in->fresh_base, "%s/eventstore-ingest-XXXXXX",
                            tmp != NULL && tmp[0] != '\0' ? tmp : "/tmp");
         if (len >= (int)sizeof in->fresh_base || mkdtemp(in->fresh_base) == NULL) {

@@ -71,7 +71,7 @@ static void print_speed(session *s) {
 static void print_run(const session *s) {
     char a[32];
     unsigned i;
-    if (s->backend == ES_BACKEND_REDB) {
+    if (s->backend != ES_BACKEND_MEMORY) {
         printf("file        %s bytes, %.0f bytes an event: %s\n", grouped(s->file_bytes, a),
                (double)s->file_bytes / (double)s->captured.last_seq, s->run_path);
     } else {
@@ -134,7 +134,7 @@ static int print_order_life(const session *s) {
 
 int session_report(session *s) {
     printf("eventstore %s, a trading day through the C interface, %s\n\n", es_version(),
-           s->backend == ES_BACKEND_REDB ? "redb" : "memory");
+           s->backend == ES_BACKEND_REDB ? "redb" : s->backend == ES_BACKEND_LOG ? "log" : "memory");
     print_speed(s);
     print_run(s);
     print_types(s);

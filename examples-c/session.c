@@ -1,6 +1,6 @@
 /* A trading day, captured as it happens, sealed, and read back.
  *
- *     session [--events N] [--seed N] [--backend redb|memory] [--queue N] [DIRECTORY]
+ *     session [--events N] [--seed N] [--backend redb|log|memory] [--queue N] [DIRECTORY]
  *
  * The engine of trading_day.h trades; capture.c submits each message through the C interface; half
  * way a snapshot of the positions is anchored; then the run is closed, reopened, compared with what
@@ -8,6 +8,7 @@
 #define _POSIX_C_SOURCE 200809L /* mkdtemp */
 #define _XOPEN_SOURCE 700       /* realpath */
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@ static const char run_id[] = "day-1";
 static const uint64_t checkpoint_every_ns = UINT64_C(900000000000); /* of the engine's clock */
 
 static int usage(void) {
-    fprintf(stderr, "usage: session [--events N] [--seed N] [--backend redb|memory] [--queue N] "
+    fprintf(stderr, "usage: session [--events N] [--seed N] [--backend redb|log|memory] [--queue N] "
                     "[DIRECTORY]\n");
     return -1;
 }
@@ -42,6 +43,8 @@ static int parse_number(const char *text, uint64_t *out) {
 static int parse_backend(const char *text, uint32_t *backend) {
     if (strcmp(text, "redb") == 0) {
         *backend = ES_BACKEND_REDB;
+    } else if (strcmp(text, "log") == 0) {
+        *backend = ES_BACKEND_LOG;
     } else if (strcmp(text, "memory") == 0) {
         *backend = ES_BACKEND_MEMORY;
     } else {
@@ -223,22 +226,49 @@ static int close_run(session *s) {
     return 0;
 }
 
-/* A file is opened as any other program would; a memory run lives on in its handle. */
+/* What a run takes on the disk: its file, or the files of its directory. */
+static int measure_run(const char *path, uint64_t *bytes) {
+    char inside[sizeof ((session *)0)->run_path + 256];
+    struct stat file;
+    struct dirent *item;
+    DIR *directory;
+    if (stat(path, &file) != 0) {
+        perror(path);
+        return -1;
+    }
+    if (!S_ISDIR(file.st_mode)) {
+        *bytes = (uint64_t)file.st_size;
+        return 0;
+    }
+    directory = opendir(path);
+    if (directory == NULL) {
+        perror(path);
+        return -1;
+    }
+    *bytes = 0;
+    while ((item = readdir(directory)) != NULL) {
+        snprintf(inside, sizeof inside, "%s/%s", path, item->d_name);
+        if (stat(inside, &file) == 0 && S_ISREG(file.st_mode)) {
+            *bytes += (uint64_t)file.st_size;
+        }
+    }
+    closedir(directory);
+    return 0;
+}
+
+/* A run is opened as any other program would; a memory run lives on in its handle. */
 static int reopen(session *s) {
     es_error err;
     es_status status;
-    struct stat file;
     if (s->backend == ES_BACKEND_MEMORY) {
         status = es_open_reader(s->run, &s->reader, &err);
         return status == ES_OK ? 0 : complain("es_open_reader", status, &err);
     }
     es_free_run(s->run);
     s->run = NULL;
-    if (stat(s->run_path, &file) != 0) {
-        perror(s->run_path);
+    if (measure_run(s->run_path, &s->file_bytes) != 0) {
         return -1;
     }
-    s->file_bytes = (uint64_t)file.st_size;
     status = es_open_sealed_run(s->run_path, ES_NTS, NULL, &s->reader, &err);
     return status == ES_OK ? 0 : complain("es_open_sealed_run", status, &err);
 }

@@ -118,12 +118,12 @@ fn crossing_measures_both_ways() {
     assert!(Path::new(path.trim_end()).is_file(), "{outcome}");
 }
 
-/// The same day on both backends, from C and from C++, is told in the same words.
+/// The same day on all backends, from C and from C++, is told in the same words.
 #[test]
 fn session_prints_the_expected_report_on_every_backend() {
     let Some(built) = built("session") else { return };
     for language in LANGUAGES {
-        for backend in ["redb", "memory"] {
+        for backend in ["redb", "log", "memory"] {
             let folder = TemporaryFolder::new("session");
             let mut command = built.command(language, "session");
             command.args(["--events", "5000", "--backend", backend]).arg(folder.path());
@@ -308,7 +308,7 @@ fn assert_ingested(outcome: &Outcome, events: u64, client_ids: u64, venue_ids: u
     assert!(report.contains(&ids), "expected {ids}{outcome}");
 }
 
-/// Every event of two generated files comes back equal, in order, from both backends.
+/// Every event of two generated files comes back equal, in order, from all backends.
 #[test]
 fn ingest_reads_generated_lines_back_equal() {
     let Some(built) = built("ingest") else { return };
@@ -316,7 +316,7 @@ fn ingest_reads_generated_lines_back_equal() {
     let file = folder.path().join("it's generated.jsonl");
     fs::write(&file, generated_lines(3000)).unwrap();
     for language in LANGUAGES {
-        for backend in ["redb", "memory"] {
+        for backend in ["redb", "log", "memory"] {
             let mut command = built.command(language, "ingest");
             command.args(["--backend", backend, "--base", &path_of(&folder)]);
             let outcome = run(command.arg(&file).arg(&file));
@@ -384,7 +384,7 @@ fn ingest_notices_one_changed_byte() {
     }
 }
 
-/// All 76,000 events of the real captures come back equal, in order, on both backends; the number
+/// All 76,000 events of the real captures come back equal, in order, on all backends; the number
 /// of different ids is the one that the data's own description states.
 #[test]
 fn ingest_reads_the_real_captures_back_equal() {
@@ -399,7 +399,7 @@ fn ingest_reads_the_real_captures_back_equal() {
         return not_run_without_tool(name, "zstd is not installed");
     }
     let folder = TemporaryFolder::new("captures");
-    for backend in ["redb", "memory"] {
+    for backend in ["redb", "log", "memory"] {
         for (file, events, venue_ids) in captures {
             let mut command = built.command(LANGUAGES[0], "ingest");
             command.args(["--backend", backend, "--base", &path_of(&folder)]);
