@@ -163,3 +163,63 @@ fn memory_run_leaves_nothing_and_outlives_its_handle() {
     assert_eq!(reader.path(), None);
     assert_eq!(std::fs::read_dir(base.path()).unwrap().count(), 0);
 }
+
+/// A copy of each descriptor below the base, as a child has them between its start and its own
+/// program: what a spawn hands on without a fork handler.
+struct Inherited(Vec<i32>);
+
+impl Inherited {
+    fn below(base: &Path) -> Self {
+        let mut copies = Vec::new();
+        for item in std::fs::read_dir("/proc/self/fd").expect("of this process") {
+            let path = item.expect("a descriptor").path();
+            if std::fs::read_link(&path).is_ok_and(|target| target.starts_with(base)) {
+                let number = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+                // SAFETY: copies a descriptor; no memory is involved.
+                copies.push(unsafe { libc::dup(number.expect("a number")) });
+            }
+        }
+        Self(copies)
+    }
+}
+
+impl Drop for Inherited {
+    fn drop(&mut self) {
+        for copy in &self.0 {
+            // SAFETY: the copy is this value's own.
+            unsafe { libc::close(*copy) };
+        }
+    }
+}
+
+/// A host that starts another program at the very moment when it closes a run gets its locks back
+/// all the same: the instance's, the closed run's, and those of a run that was left.
+#[test]
+fn child_that_is_being_started_keeps_no_lock() {
+    for backend in [BackendKind::Redb, BackendKind::Log] {
+        let base = TemporaryFolder::new("started");
+        let open = |run_id: &str| {
+            let options = OpenOptions { backend, manual: true, ..options() };
+            store::open_run(base.path(), &RunManifest::new(run_id, sample::INSTANCE, 5), options)
+        };
+        let run = open(RUN_ID).unwrap();
+        append(&run, 3);
+        let inherited = Inherited::below(base.path());
+        assert!(inherited.0.len() >= 2, "the instance's lock and the run");
+        drop(run);
+        let left = open_crashed(base.path());
+        let left = left.unwrap_or_else(|error| panic!("{backend:?}, left: {error}"));
+        let also_inherited = Inherited::below(base.path());
+        left.seal(RunStatus::CrashedRecovered).unwrap();
+        let path = left.path().unwrap().to_owned();
+        drop(left);
+        let sealed = store::open_sealed_run(&path, &ReaderOptions::default());
+        sealed.unwrap_or_else(|error| panic!("{backend:?}, sealed: {error}"));
+        let next = open("r-2").unwrap_or_else(|error| panic!("{backend:?}, next: {error}"));
+        let third = Inherited::below(base.path());
+        next.close(&CloseOptions::default()).unwrap();
+        drop(next);
+        open("r-3").unwrap_or_else(|error| panic!("{backend:?}, closed: {error}"));
+        drop((inherited, also_inherited, third));
+    }
+}

@@ -6,6 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
@@ -19,6 +20,8 @@ use crate::platform::file;
 #[derive(Debug)]
 pub(crate) struct OsDisk {
     locks: Wrapped<FileBackend>,
+    /// A lock was asked for.
+    is_locked: AtomicBool,
 }
 
 impl OsDisk {
@@ -30,7 +33,17 @@ impl OsDisk {
     fn on(descriptor: Descriptor) -> Arc<dyn Disk> {
         let locks = descriptor
             .wrap(|file| FileBackend::new(file).expect("redb 4 takes any file, without a call"));
-        Arc::new(Self { locks })
+        Arc::new(Self { locks, is_locked: AtomicBool::new(false) })
+    }
+}
+
+impl Drop for OsDisk {
+    /// Closing alone would leave a lock to a child that was just started and has a copy of the
+    /// descriptor until its own program begins. A forked child has no locks of its parent's.
+    fn drop(&mut self) {
+        if self.is_locked.load(Ordering::Relaxed) && self.locks.raw() >= 0 {
+            let _ = self.unlock_all();
+        }
     }
 }
 
@@ -92,6 +105,7 @@ impl Disk for OsDisk {
     }
 
     fn lock(&self, range: LockRange, mode: LockMode, wait: bool) -> io::Result<bool> {
+        self.is_locked.store(true, Ordering::Relaxed);
         let locks = self.locks.get();
         let (start, end) = range;
         let answer = match (mode, wait) {

@@ -20,7 +20,7 @@ pub(crate) const LOCK_FILE: &str = ".es.lock";
 /// Holds the instance until dropped.
 #[derive(Debug)]
 pub(crate) struct InstanceLock {
-    _file: Descriptor,
+    file: Descriptor,
 }
 
 impl InstanceLock {
@@ -53,17 +53,25 @@ impl InstanceLock {
         let file = directory.open_file(LOCK_FILE, Access::WriteOrNew).map_err(|error| {
             EventStoreError::from_io("opening the lock", Some(&lock_path), error)
         })?;
-        match lock_exclusive(&file) {
-            Ok(()) => Ok(Self { _file: file }),
+        match set_lock(&file, libc::F_WRLCK) {
+            Ok(()) => Ok(Self { file }),
             Err(error) => Err(refused(&lock_path, error)),
         }
     }
 }
 
-fn lock_exclusive(file: &Descriptor) -> io::Result<()> {
+impl Drop for InstanceLock {
+    /// Closing alone would leave the lock to a child that was just started and has a copy of the
+    /// descriptor until its own program begins. In a forked child this changes nothing.
+    fn drop(&mut self) {
+        let _ = set_lock(&self.file, libc::F_UNLCK);
+    }
+}
+
+fn set_lock(file: &Descriptor, kind: libc::c_int) -> io::Result<()> {
     // SAFETY: `flock` is plain numbers, for which zero is valid: the whole file.
     let mut lock: libc::flock = unsafe { mem::zeroed() };
-    lock.l_type = libc::F_WRLCK as libc::c_short;
+    lock.l_type = kind as libc::c_short;
     lock.l_whence = libc::SEEK_SET as libc::c_short;
     // SAFETY: `lock` outlives the call.
     retry(|| unsafe { libc::fcntl(file.raw(), libc::F_OFD_SETLK, &raw const lock) }).map(drop)
