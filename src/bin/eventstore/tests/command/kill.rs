@@ -2,7 +2,8 @@
 //! prefix of what was given to it, up to what was said to be durable.
 
 use std::io::{Read, Write};
-use std::process::{Child, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -10,12 +11,25 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::{Folder, INSTANCE, Ran, command, numbered_line, run};
 
+/// Each backend that keeps files, and how its runs end.
+const BACKENDS: [(&str, &str); 2] = [("redb", "redb"), ("log", "eslog")];
+
+/// An ingest from standard input over a backend.
+fn ingest_over(base: &Folder, backend: &str) -> Command {
+    let mut ingest = command();
+    ingest.args(["ingest", "--base"]).arg(base.path());
+    ingest.args(["--instance", INSTANCE, "--run-id", "r-1", "--backend", backend, "-"]);
+    ingest
+}
+
+/// The only run of an instance.
+fn run_path(base: &Folder, ending: &str) -> PathBuf {
+    base.join(INSTANCE).join(format!("r-1.{ending}"))
+}
+
 /// An ingest that is fed numbered lines until it dies.
-fn fed_ingest(base: &Folder) -> (Child, thread::JoinHandle<()>) {
-    let mut ingest = command()
-        .args(["ingest", "--base"])
-        .arg(base.path())
-        .args(["--instance", INSTANCE, "--run-id", "r-1", "-"])
+fn fed_ingest(base: &Folder, backend: &str) -> (Child, thread::JoinHandle<()>) {
+    let mut ingest = ingest_over(base, backend)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -34,8 +48,8 @@ fn fed_ingest(base: &Folder) -> (Child, thread::JoinHandle<()>) {
 }
 
 /// Waits for the run, lets it grow for a while, and sends the signal.
-fn strike(ingest: &Child, base: &Folder, after: Duration, signal: Signal) {
-    while !base.join(INSTANCE).join("r-1.redb").exists() {
+fn strike(ingest: &Child, path: &Path, after: Duration, signal: Signal) {
+    while !path.exists() {
         thread::yield_now();
     }
     thread::sleep(after);
@@ -44,12 +58,12 @@ fn strike(ingest: &Child, base: &Folder, after: Duration, signal: Signal) {
 }
 
 /// Recovers, and answers how many entries the sealed run holds: a prefix of the input, each whole.
-fn recovered_prefix(base: &Folder) -> u64 {
+fn recovered_prefix(base: &Folder, ending: &str) -> u64 {
     let swept =
         run(&[&"recover", &"--base", &base.path(), &"--instance", &INSTANCE, &"--json"]).done();
     assert_eq!(swept.objects()[0]["sealed_as"], "CrashedRecovered", "{swept:?}");
     assert_eq!(swept.objects()[1]["parent_run_id"], "r-1");
-    let path = base.join(INSTANCE).join("r-1.redb");
+    let path = run_path(base, ending);
     run(&[&"verify", &path]).done();
     let dumped = run(&[&"dump", &"--json", &path]).done().objects();
     for (number, entry) in (1_u64..).zip(&dumped[1..]) {
@@ -62,32 +76,38 @@ fn recovered_prefix(base: &Folder) -> u64 {
 /// SIGKILL at any moment: what is there is a prefix.
 #[test]
 fn killed_ingest_leaves_a_prefix() {
-    let mut longest = 0;
-    for after_ms in [0, 1, 4, 11, 37, 90, 160] {
-        let base = Folder::new("killed");
-        let (mut ingest, feeder) = fed_ingest(&base);
-        strike(&ingest, &base, Duration::from_millis(after_ms), Signal::KILL);
-        ingest.wait().unwrap();
-        feeder.join().unwrap();
-        longest = longest.max(recovered_prefix(&base));
+    for (backend, ending) in BACKENDS {
+        let mut longest = 0;
+        for after_ms in [0, 1, 4, 11, 37, 90, 160] {
+            let base = Folder::new("killed");
+            let (mut ingest, feeder) = fed_ingest(&base, backend);
+            let path = run_path(&base, ending);
+            strike(&ingest, &path, Duration::from_millis(after_ms), Signal::KILL);
+            ingest.wait().unwrap();
+            feeder.join().unwrap();
+            longest = longest.max(recovered_prefix(&base, ending));
+        }
+        assert!(longest > 100, "{backend}: only {longest} entries were written before a kill");
     }
-    assert!(longest > 100, "only {longest} entries were written before a kill");
 }
 
 /// SIGINT and SIGTERM leave the run `Running`, say how far it came, and end the process as the
 /// signal does; exactly what was said to be durable is there.
 #[test]
 fn interrupted_ingest_leaves_what_it_says() {
-    for (after_ms, signal) in [(0, Signal::INT), (60, Signal::INT), (25, Signal::TERM)] {
+    let blows = [(0, Signal::INT), (60, Signal::INT), (25, Signal::TERM)];
+    for ((after_ms, signal), (backend, ending)) in
+        blows.into_iter().flat_map(|blow| BACKENDS.map(|backend| (blow, backend)))
+    {
         let base = Folder::new("interrupted");
-        let (mut ingest, feeder) = fed_ingest(&base);
+        let (mut ingest, feeder) = fed_ingest(&base, backend);
         // The handler stands once entries flow.
-        let path = base.join(INSTANCE).join("r-1.redb");
+        let path = run_path(&base, ending);
         while std::fs::metadata(&path).map_or(0, |found| found.len()) == 0 {
             thread::yield_now();
         }
         thread::sleep(Duration::from_millis(30));
-        strike(&ingest, &base, Duration::from_millis(after_ms), signal);
+        strike(&ingest, &path, Duration::from_millis(after_ms), signal);
         let status = ingest.wait().unwrap();
         feeder.join().unwrap();
         let ended_by = std::os::unix::process::ExitStatusExt::signal(&status);
@@ -101,18 +121,21 @@ fn interrupted_ingest_leaves_what_it_says() {
         let durable: u64 = words[at - 1].parse().unwrap();
         let listed = run(&[&"runs", &"--base", &base.path(), &"--json"]).done().object();
         assert_eq!((&listed["status"], &listed["held"]), (&"Running".into(), &false.into()));
-        assert_eq!(recovered_prefix(&base), durable, "{line}");
+        assert_eq!(recovered_prefix(&base, ending), durable, "{line}");
     }
 }
 
 /// A signal while the input is silent is heeded too, and no line was lost.
 #[test]
 fn interrupt_is_heeded_while_the_input_is_silent() {
+    for (backend, ending) in BACKENDS {
+        interrupt_silent_ingest(backend, ending);
+    }
+}
+
+fn interrupt_silent_ingest(backend: &str, ending: &str) {
     let base = Folder::new("silent");
-    let mut ingest = command()
-        .args(["ingest", "--base"])
-        .arg(base.path())
-        .args(["--instance", INSTANCE, "--run-id", "r-1", "-"])
+    let mut ingest = ingest_over(&base, backend)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -122,21 +145,28 @@ fn interrupt_is_heeded_while_the_input_is_silent() {
     let lines: String = (1..=10).map(numbered_line).collect();
     stdin.write_all(lines.as_bytes()).unwrap();
     // Long enough for ten entries and the handler on any machine that runs this.
-    strike(&ingest, &base, Duration::from_millis(300), Signal::INT);
+    let path = run_path(&base, ending);
+    strike(&ingest, &path, Duration::from_millis(300), Signal::INT);
     assert!(!ingest.wait().unwrap().success());
-    assert_eq!(recovered_prefix(&base), 10);
+    assert_eq!(recovered_prefix(&base, ending), 10);
 }
 
 /// A disk that takes no more ends the ingest with the reason; what was acknowledged is there.
 #[test]
 fn full_disk_ends_the_ingest_and_keeps_what_was_durable() {
+    for (backend, ending) in BACKENDS {
+        fill_disk(backend, ending);
+    }
+}
+
+fn fill_disk(backend: &str, ending: &str) {
     let base = Folder::new("full_disk");
     // A limit on the size of files stands for the full disk.
-    let mut limited = std::process::Command::new("sh")
+    let mut limited = Command::new("sh")
         .args(["-c", "ulimit -f 8192 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_eventstore")])
         .args(["ingest", "--json", "--base"])
         .arg(base.path())
-        .args(["--instance", INSTANCE, "--run-id", "r-1", "-"])
+        .args(["--instance", INSTANCE, "--run-id", "r-1", "--backend", backend, "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -161,6 +191,6 @@ fn full_disk_ends_the_ingest_and_keeps_what_was_durable() {
     let words: Vec<&str> = line.split(' ').collect();
     let at = words.iter().position(|word| *word == "durable").expect("a count of entries");
     let durable: u64 = words[at - 1].parse().unwrap();
-    let kept = recovered_prefix(&base);
+    let kept = recovered_prefix(&base, ending);
     assert!(durable >= 100 && kept >= durable && kept < 60_000, "{kept} kept, said {durable}");
 }
