@@ -128,12 +128,15 @@
 #define ES_OPEN_MANUAL_WRITER 1u
 /** Write a RunStarted entry as seq 1, durable before open returns. */
 #define ES_OPEN_RUN_STARTED 2u
-/** Touch the queue's memory at open instead of at first use. */
+/** Make all of the queue's memory at open, queue_bytes / queue_entries for each entry, and
+ * touch it. */
 #define ES_OPEN_PREFAULT 4u
 /** Refuse correlation and causation ids that are not RFC 4122 version 4. */
 #define ES_OPEN_REQUIRE_UUID_V4 8u
 /** digest_key holds a key for the run digest. */
 #define ES_OPEN_DIGEST_KEY 16u
+/** As ES_OPEN_PREFAULT, and lock it into memory until the run is freed. */
+#define ES_OPEN_LOCK_MEMORY 32u
 /* es_open_options.backend */
 /** One file per run. The default. */
 #define ES_BACKEND_REDB 1u
@@ -1833,7 +1836,7 @@ es_status es_init_reader_options(struct es_reader_options *options,
  *         ES_ERR_UNSUPPORTED: the file system has no locks;
  *         ES_ERR_CORRUPTED, ES_ERR_UNSUPPORTED_FORMAT: a file of this name is no run: move it away;
  *         ES_ERR_NOT_FOUND, ES_ERR_DISK, ES_ERR_BACKEND: see err->os_errno: correct the
- *         directory, free space, or report it;
+ *         directory, free space, raise RLIMIT_MEMLOCK (ES_OPEN_LOCK_MEMORY), or report it;
  *         ES_ERR_OUT_OF_MEMORY: free memory or ask for a smaller queue; ES_ERR_PANIC: report it.
  * [any thread] [blocks] Since 0.1.
  */

@@ -1,4 +1,5 @@
-//! What the store asks of the operating system: descriptors, directories, file I/O, locks, signals.
+//! What the store asks of the operating system: descriptors, directories, file I/O, locks, memory,
+//! signals.
 //!
 //! Every descriptor of the store is made and closed in `descriptor`, so that a forked child can
 //! close them all. Besides `ffi` and the queue's slots this is the only `unsafe` code. Nothing
@@ -11,5 +12,6 @@ pub(crate) mod descriptor;
 pub(crate) mod directory;
 pub(crate) mod file;
 pub(crate) mod lock;
+pub(crate) mod memory;
 pub(crate) mod signal;
 pub(crate) mod thread;

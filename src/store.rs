@@ -16,7 +16,8 @@ use crate::manifest::{RunManifest, check_id};
 use crate::platform::lock::InstanceLock;
 use crate::reader::Reader;
 use crate::writer::{
-    Created, HaltCallback, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, Run, Settings, WaitPolicy,
+    Created, HaltCallback, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, QueueMemory, Run, Settings,
+    WaitPolicy,
 };
 
 /// Where the entries of a run live.
@@ -77,6 +78,8 @@ pub struct OpenOptions {
     pub run_started: bool,
     /// Make and touch all queue memory at open.
     pub prefault: bool,
+    /// Make, touch and lock all queue memory at open.
+    pub lock_memory: bool,
     /// Refuse UUIDs that other readers of the file format do not accept.
     pub require_uuid_v4: bool,
     /// Key of the run digest; never stored.
@@ -106,6 +109,7 @@ impl Default for OpenOptions {
             manual: false,
             run_started: false,
             prefault: false,
+            lock_memory: false,
             require_uuid_v4: false,
             digest_key: None,
             on_halt: None,
@@ -135,10 +139,11 @@ impl Default for ReaderOptions {
 /// # Errors
 /// `InvalidArgument` for the manifest or an option; `Locked` while another writer or recovery has
 /// the instance; `AlreadyExists`, `CrashedPredecessor` for a name that is taken; `Unsupported`
-/// for a file system without locks; `Disk`, `Backend`. Nothing is left under the run's name.
+/// for a file system without locks; `Disk`, `Backend`; `OutOfMemory`. Nothing is left under the run's name.
 pub fn open_run(base: &Path, manifest: &RunManifest, options: OpenOptions) -> Result<Run> {
     manifest.check_new()?;
     let settings = checked(&options)?;
+    let memory = QueueMemory::new(&settings)?;
     let created = match options.backend {
         BackendKind::Memory => {
             let mut store = MemoryStore::new(options.digest_key);
@@ -148,7 +153,7 @@ pub fn open_run(base: &Path, manifest: &RunManifest, options: OpenOptions) -> Re
         BackendKind::Redb => create_redb(base, manifest, &options)?,
         BackendKind::Log => create_log(base, manifest, &options)?,
     };
-    Run::start(created, manifest, &settings, options.on_halt)
+    Run::start(created, manifest, &settings, memory, options.on_halt)
 }
 
 fn create_redb(base: &Path, manifest: &RunManifest, options: &OpenOptions) -> Result<Created> {
@@ -320,6 +325,7 @@ fn checked(options: &OpenOptions) -> Result<Settings> {
         manual: options.manual,
         run_started: options.run_started,
         prefault: options.prefault,
+        lock_memory: options.lock_memory,
         require_uuid_v4: options.require_uuid_v4,
     })
 }

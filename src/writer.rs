@@ -11,6 +11,7 @@ mod drive;
 mod group;
 mod handoff;
 mod live_view;
+mod memory;
 mod options;
 mod report;
 mod run;
@@ -29,5 +30,6 @@ pub use run::{DraftAt, Run};
 pub use shared::HaltCallback;
 
 pub(crate) use handoff::room::{BYTES_MAX as QUEUE_BYTES_MAX, ENTRIES_MAX as QUEUE_ENTRIES_MAX};
+pub(crate) use memory::QueueMemory;
 pub(crate) use options::Settings;
 pub(crate) use run::Created;

@@ -3,11 +3,13 @@
 //!
 //! The submitting thread of a child process runs under a seccomp filter that kills the process on
 //! any system call, the thread's own end included. It submits through the C interface. Each proof
-//! has a case that it catches.
+//! has a case that it catches. Where the queue's memory is, and the writer runs: `queue_memory`.
 
 #[path = "hot_path/c_run.rs"]
 mod c_run;
 mod common;
+#[path = "hot_path/queue_memory.rs"]
+mod queue_memory;
 #[path = "hot_path/seccomp.rs"]
 mod seccomp;
 
@@ -41,7 +43,7 @@ fn play(role: &str) {
         }),
         "submit" => submit_without_calls(&told("ES_BACKEND"), &told("ES_FLAW")),
         "instructions" => submit_counted(),
-        other => panic!("no role is called {other}"),
+        other => queue_memory::play(other),
     }
 }
 

@@ -135,6 +135,7 @@ def test_flags_and_sentinels_are_the_headers():
         "ES_OPEN_PREFAULT": _run._PREFAULT,
         "ES_OPEN_REQUIRE_UUID_V4": _run._REQUIRE_UUID_V4,
         "ES_OPEN_DIGEST_KEY": _run._DIGEST_KEY,
+        "ES_OPEN_LOCK_MEMORY": _run._LOCK_MEMORY,
         "ES_MANIFEST_HAS_SEED": _manifest._HAS_SEED,
         "ES_MANIFEST_HAS_END": _manifest._HAS_END,
         "ES_DRAFT_HAS_CORRELATION_ID": _drafts.HAS_CORRELATION_ID,

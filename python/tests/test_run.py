@@ -1,7 +1,9 @@
 """Writing runs: what goes in comes out, errors are the right ones, `with` does what it says."""
 
 import gc
+import sys
 import threading
+import time
 import uuid
 
 import pytest
@@ -216,6 +218,25 @@ def test_a_manual_writer(open_run, backend):
         assert reader[0].ts_publish == 5
     with pytest.raises(eventstore.UnsupportedError):
         open_run("other", backend=eventstore.Backend.MEMORY).do_work()
+
+
+def locked_kib():
+    with open("/proc/self/status") as status:
+        return int(next(line for line in status if line.startswith("VmLck:")).split()[1])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux what is locked")
+def test_the_queue_is_locked_into_memory_until_the_run_is_gone(open_run):
+    before = locked_kib()
+    run = open_run(queue_entries=64, queue_bytes=32768, lock_memory=True)
+    assert locked_kib() - before >= 32
+    run.append("t", "p", b"")
+    run.close()
+    run.detach()
+    deadline = time.monotonic() + 10
+    while locked_kib() > before and time.monotonic() < deadline:
+        time.sleep(0.001)  # the writer's thread may be the last that has it
+    assert locked_kib() == before
 
 
 def test_options_of_opening(open_run, backend, tmp_path):

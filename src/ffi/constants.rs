@@ -54,11 +54,13 @@ constants! {
         ES_OPEN_RUN_STARTED: u32 = 2,
             "Write a RunStarted entry as seq 1, durable before open returns.";
         ES_OPEN_PREFAULT: u32 = 4,
-            "Touch the queue's memory at open instead of at first use.";
+            "Make all of the queue's memory at open, queue_bytes / queue_entries for each entry, and touch it.";
         ES_OPEN_REQUIRE_UUID_V4: u32 = 8,
             "Refuse correlation and causation ids that are not RFC 4122 version 4.";
         ES_OPEN_DIGEST_KEY: u32 = 16,
             "digest_key holds a key for the run digest.";
+        ES_OPEN_LOCK_MEMORY: u32 = 32,
+            "As ES_OPEN_PREFAULT, and lock it into memory until the run is freed.";
     }
     "es_open_options.backend": {
         ES_BACKEND_REDB: u32 = 1, "One file per run. The default.";

@@ -151,7 +151,7 @@ pub unsafe extern "C" fn es_init_reader_options(
 ///         ES_ERR_UNSUPPORTED: the file system has no locks;
 ///         ES_ERR_CORRUPTED, ES_ERR_UNSUPPORTED_FORMAT: a file of this name is no run: move it away;
 ///         ES_ERR_NOT_FOUND, ES_ERR_DISK, ES_ERR_BACKEND: see err->os_errno: correct the
-///         directory, free space, or report it;
+///         directory, free space, raise RLIMIT_MEMLOCK (ES_OPEN_LOCK_MEMORY), or report it;
 ///         ES_ERR_OUT_OF_MEMORY: free memory or ask for a smaller queue; ES_ERR_PANIC: report it.
 /// [any thread] [blocks] Since 0.1.
 #[unsafe(no_mangle)]
@@ -345,6 +345,7 @@ fn convert_open(options: &es_open_options) -> Result<OpenOptions, Refusal> {
         manual: options.flags & ES_OPEN_MANUAL_WRITER != 0,
         run_started: options.flags & ES_OPEN_RUN_STARTED != 0,
         prefault: options.flags & ES_OPEN_PREFAULT != 0,
+        lock_memory: options.flags & ES_OPEN_LOCK_MEMORY != 0,
         require_uuid_v4: options.flags & ES_OPEN_REQUIRE_UUID_V4 != 0,
         digest_key: digest_key(options.flags & ES_OPEN_DIGEST_KEY != 0, &options.digest_key)?,
         on_halt: close::halt_callback(options.on_halt, options.on_halt_context),
@@ -355,7 +356,8 @@ const OPEN_FLAGS: u32 = ES_OPEN_MANUAL_WRITER
     | ES_OPEN_RUN_STARTED
     | ES_OPEN_PREFAULT
     | ES_OPEN_REQUIRE_UUID_V4
-    | ES_OPEN_DIGEST_KEY;
+    | ES_OPEN_DIGEST_KEY
+    | ES_OPEN_LOCK_MEMORY;
 
 /// # Safety
 /// `options` is NULL or the caller's reader options.

@@ -98,6 +98,12 @@ fn unlock() {
     LOCKED.store(false, Ordering::Release);
 }
 
+/// Keeps every fork of the process waiting until it is dropped: for short steps that a child must
+/// not find half done.
+pub(crate) fn hold_off_forks() -> impl Drop {
+    Registry::hold()
+}
+
 struct Registry;
 
 impl Registry {

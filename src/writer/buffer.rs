@@ -3,6 +3,8 @@
 //! A draft's bytes are copied once, and whatever must hold for them (lengths, UTF-8, reserved
 //! topics) is checked on the copy, so that a caller who changes its memory meanwhile fools nobody.
 
+use std::ops::Range;
+
 use crossbeam_queue::ArrayQueue;
 
 use super::handoff::queue::Size;
@@ -199,6 +201,13 @@ impl EntryBuffer {
         buffer
     }
 
+    /// The addresses of what it consists of.
+    pub(super) fn places(&self) -> [Range<usize>; 2] {
+        let own = std::ptr::from_ref(self).addr();
+        let bytes = self.bytes.as_ptr().addr();
+        [own..own + size_of::<Self>(), bytes..bytes + self.bytes.capacity()]
+    }
+
     /// What the entry counts for in the queue and in a group.
     pub(super) fn size_bytes(&self) -> u64 {
         self.bytes.len() as u64
@@ -266,8 +275,6 @@ pub(super) struct Pool {
 
 /// Buffers grow to a multiple of this.
 const GROWTH_STEP_BYTES: usize = 64;
-/// What a prefaulted buffer can hold without growing.
-const PREFAULT_BYTES: usize = 512;
 
 impl Pool {
     /// Room for as many buffers as the queue can hold, and for about `bytes_max` in them.
@@ -275,16 +282,31 @@ impl Pool {
         Self { free: ArrayQueue::new(buffers_max), bytes_max }
     }
 
-    /// Makes all buffers now and touches their memory, so that no first use is slow.
-    pub(super) fn prefault(&self) {
-        for _ in 0..self.free.capacity() {
+    /// How much memory the list of so many free buffers takes: for each a pointer and a counter.
+    pub(super) fn list_bytes(buffers_max: usize) -> usize {
+        buffers_max * 2 * size_of::<usize>()
+    }
+
+    /// How much memory all buffers take once they are made, with what the allocator adds.
+    pub(super) fn buffers_bytes(buffers_max: usize, bytes_max: u64) -> usize {
+        const ALLOCATOR_BYTES: usize = 2 * 16;
+        bytes_max as usize + buffers_max * (size_of::<EntryBuffer>() + ALLOCATOR_BYTES)
+    }
+
+    /// Makes all buffers now, each with its share of the bytes, and touches their memory, so that
+    /// no first use is slow.
+    pub(super) fn prefault(&self, mut made: impl FnMut(&EntryBuffer)) -> Result<()> {
+        let share_bytes = self.bytes_max as usize / self.free.capacity();
+        while !self.free.is_full() {
             let mut buffer = Box::new(EntryBuffer::default());
-            buffer.bytes.resize(PREFAULT_BYTES, 0);
+            let reserved = buffer.bytes.try_reserve_exact(share_bytes);
+            reserved.map_err(|_| EventStoreError::OutOfMemory)?;
+            buffer.bytes.resize(share_bytes, 0);
             buffer.bytes.clear();
-            if self.free.push(buffer).is_err() {
-                return;
-            }
+            made(&buffer);
+            let _ = self.free.push(buffer);
         }
+        Ok(())
     }
 
     pub(super) fn get(&self) -> Box<EntryBuffer> {

@@ -27,7 +27,15 @@ pub(crate) struct Settings {
     pub(crate) manual: bool,
     pub(crate) run_started: bool,
     pub(crate) prefault: bool,
+    pub(crate) lock_memory: bool,
     pub(crate) require_uuid_v4: bool,
+}
+
+impl Settings {
+    /// The first `seq` that a producer can claim; a `RunStarted` entry comes before it.
+    pub(super) fn next_seq(&self) -> u64 {
+        if self.run_started { 2 } else { 1 }
+    }
 }
 
 /// How to submit.

@@ -15,6 +15,7 @@ use super::drive::{Driver, Step};
 use super::handoff::claim::Refused;
 use super::handoff::queue::{Reserved, Size};
 use super::live_view::{LiveView, Reopen};
+use super::memory::QueueMemory;
 use super::options::{CloseOptions, Settings, SubmitOptions};
 use super::report::{AppendFailure, Appended, CloseReport, Phase, RunState, RunStats};
 use super::shared::{End, HaltCallback, Shared};
@@ -65,11 +66,11 @@ impl Run {
         created: Created,
         manifest: &RunManifest,
         settings: &Settings,
+        memory: QueueMemory,
         on_halt: Option<HaltCallback>,
     ) -> Result<Self> {
         let Created { mut store, path, instance_lock, reopen } = created;
         let view = LiveView::new(store.reader()?, reopen);
-        let mut next_seq = 1;
         let mut ts_init_max = None;
         if settings.run_started {
             let payload = crate::codec::encode_components(&manifest.registered_components);
@@ -83,14 +84,10 @@ impl Run {
             let mut entries = [first.to_append(1)];
             HashBatch::new().fill(&mut entries);
             store.append_batch(&entries)?;
-            next_seq = 2;
             ts_init_max = Some(manifest.start_ts_init);
         }
-        let (shared, taker) = Shared::new(next_seq, settings, on_halt, instance_lock, view);
+        let (shared, taker) = Shared::new(memory, settings, on_halt, instance_lock, view);
         let shared = Arc::new(shared);
-        if settings.prefault {
-            shared.pool.prefault();
-        }
         let driver =
             Driver::new(Arc::clone(&shared), store, taker, ts_init_max, manifest.start_ts_init);
         let manual = if settings.manual {

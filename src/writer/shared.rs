@@ -17,6 +17,7 @@ use super::handoff::halt::Halt;
 use super::handoff::queue::{Queue, Taker};
 use super::handoff::watermark::Watermark;
 use super::live_view::LiveView;
+use super::memory::QueueMemory;
 use super::options::Settings;
 use super::report::CloseReport;
 use super::spin::Spin;
@@ -24,6 +25,7 @@ use super::stall::StallWatch;
 use crate::error::{EventStoreError, Fault};
 use crate::platform::descriptor::Descriptor;
 use crate::platform::lock::InstanceLock;
+use crate::platform::memory::LockedMemory;
 
 /// How a run is to end.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +52,8 @@ pub type HaltCallback = Box<dyn FnOnce(&EventStoreError) + Send>;
 
 /// The shared state of one run.
 pub(super) struct Shared {
+    /// Of the queue and the pool, which it must not outlive.
+    _locked: Option<LockedMemory>,
     pub(super) queue: Arc<Queue<Box<EntryBuffer>>>,
     pub(super) doorbell: Doorbell,
     pub(super) watermark: Watermark,
@@ -97,23 +101,24 @@ impl Stats {
 }
 
 impl Shared {
-    /// The state of a run whose next sequence is `next_seq`, everything before it durable, and the
-    /// writer's end of its queue.
+    /// The state of a run around its empty queue, everything before that durable, and the writer's
+    /// end of the queue.
     pub(super) fn new(
-        next_seq: u64,
+        memory: QueueMemory,
         settings: &Settings,
         on_halt: Option<HaltCallback>,
         instance_lock: Option<InstanceLock>,
         view: LiveView,
     ) -> (Self, Taker<Box<EntryBuffer>>) {
-        let (queue, taker) = Queue::new(next_seq, settings.queue_entries, settings.queue_bytes);
+        let QueueMemory { locked, queue, taker, pool } = memory;
         let shared = Self {
+            _locked: locked,
             queue,
             doorbell: Doorbell::new(),
-            watermark: Watermark::new(next_seq - 1),
+            watermark: Watermark::new(settings.next_seq() - 1),
             halt: Halt::new(),
             close: CloseGate::new(),
-            pool: Pool::new(settings.queue_entries as usize, settings.queue_bytes),
+            pool,
             anchors: AnchorQueue::new(),
             stall: StallWatch::new(if settings.manual { u64::MAX } else { settings.halt_after_ns }),
             spin: Spin::new(settings.wait_policy),

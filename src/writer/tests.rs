@@ -33,6 +33,7 @@ fn settings() -> Settings {
         manual: false,
         run_started: false,
         prefault: false,
+        lock_memory: false,
         require_uuid_v4: false,
     }
 }
@@ -43,11 +44,11 @@ fn start_with(
     on_halt: Option<HaltCallback>,
 ) -> Arc<Run> {
     let manifest = RunManifest::new("r-1", "i-1", 1000);
-    let inner = MemoryStore::new(None);
-    let mut store = Box::new(ScriptedStore { inner, script: Arc::clone(script) });
+    let mut store = ScriptedStore { inner: MemoryStore::new(None), script: Arc::clone(script) };
     store.open_run(&manifest).unwrap();
-    let created = Created { store, path: None, instance_lock: None, reopen: None };
-    Arc::new(Run::start(created, &manifest, settings, on_halt).unwrap())
+    let created = Created { store: Box::new(store), path: None, instance_lock: None, reopen: None };
+    let memory = QueueMemory::new(settings).unwrap();
+    Arc::new(Run::start(created, &manifest, settings, memory, on_halt).unwrap())
 }
 
 fn start(settings: &Settings) -> (Arc<Run>, Arc<Script>) {

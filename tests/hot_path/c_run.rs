@@ -10,6 +10,7 @@ use eventstore::ffi::constants::{
     ES_INDEX_CLIENT_ORDER_ID, ES_OPEN_PREFAULT,
 };
 use eventstore::ffi::draft::{es_draft, es_index_key};
+use eventstore::ffi::error::es_error;
 use eventstore::ffi::handle::es_run;
 use eventstore::ffi::manifest::{es_manifest, es_string};
 use eventstore::ffi::open::{es_open_options, es_open_run};
@@ -36,6 +37,15 @@ fn zeroed<T: Copy>() -> T {
     unsafe { std::mem::zeroed() }
 }
 
+/// As ES_OPEN_OPTIONS_INIT.
+pub(crate) fn open_options() -> es_open_options {
+    es_open_options {
+        struct_size: size_of::<es_open_options>() as u32,
+        abi_version: ES_ABI_VERSION,
+        ..zeroed()
+    }
+}
+
 #[track_caller]
 fn ok(status: es_status) {
     assert_eq!(status, ES_OK);
@@ -45,6 +55,17 @@ impl CRun {
     /// Default options, but with all queue memory touched and a writer that stays hot: on a
     /// machine with more work than cores a thread may be kept waiting beyond the default 100 ms.
     pub(crate) fn open(backend: u32, base: &Path) -> Self {
+        let options = es_open_options {
+            flags: ES_OPEN_PREFAULT,
+            backend,
+            hot_ns: 60_000_000_000,
+            ..open_options()
+        };
+        Self::open_with(&options, base).unwrap_or_else(|error| panic!("{}", error.code))
+    }
+
+    /// With options of the test's own.
+    pub(crate) fn open_with(options: &es_open_options, base: &Path) -> Result<Self, es_error> {
         let base = base.to_str().expect("UTF-8");
         let manifest = es_manifest {
             struct_size: size_of::<es_manifest>() as u32,
@@ -52,25 +73,22 @@ impl CRun {
             instance_id: text("engine"),
             ..zeroed()
         };
-        let options = es_open_options {
-            struct_size: size_of::<es_open_options>() as u32,
-            abi_version: ES_ABI_VERSION,
-            flags: ES_OPEN_PREFAULT,
-            backend,
-            hot_ns: 60_000_000_000,
-            ..zeroed()
-        };
         let mut run = ptr::null_mut();
+        let mut error: es_error = zeroed();
         let base_at = base.as_ptr().cast::<c_char>();
-        // SAFETY: all pointers are to live values of this frame.
-        ok(unsafe {
-            es_open_run(base_at, base.len(), &manifest, &options, &mut run, ptr::null_mut())
-        });
-        Self(run)
+        // SAFETY: all pointers are to live values of this frame and the caller's.
+        let status =
+            unsafe { es_open_run(base_at, base.len(), &manifest, options, &mut run, &mut error) };
+        if status == ES_OK { Ok(Self(run)) } else { Err(error) }
     }
 
     /// Submits one entry: two ids, a key, 64 bytes, its time stamped by the library.
     pub(crate) fn submit(&self) {
+        self.submit_payload(&[7; 64]);
+    }
+
+    /// The same with another payload.
+    pub(crate) fn submit_payload(&self, payload: &[u8]) {
         let key = b"O-1";
         let keys = es_index_key {
             key: key.as_ptr().cast(),
@@ -78,7 +96,7 @@ impl CRun {
             kind: ES_INDEX_CLIENT_ORDER_ID,
             reserved: 0,
         };
-        let (topic, payload_type, payload) = (b"exec.event", b"OrderFilled", [7_u8; 64]);
+        let (topic, payload_type) = (b"exec.event", b"OrderFilled");
         let draft = es_draft {
             topic: topic.as_ptr().cast(),
             topic_len: topic.len(),

@@ -52,6 +52,7 @@ _RUN_STARTED = 2
 _PREFAULT = 4
 _REQUIRE_UUID_V4 = 8
 _DIGEST_KEY = 16
+_LOCK_MEMORY = 32
 
 
 class Run:
@@ -473,6 +474,7 @@ def open_run(
     manual_writer: bool = False,
     run_started: bool = False,
     prefault: bool = False,
+    lock_memory: bool = False,
     require_uuid_v4: bool = False,
     digest_key: Optional[bytes] = None,
     parent_run_id: Optional[str] = None,
@@ -509,7 +511,9 @@ def open_run(
         writer_cpu: the CPU to bind it to.
         manual_writer: no thread and no clock: the program calls `Run.do_work`.
         run_started: write a RunStarted entry as seq 1.
-        prefault: touch the queue's memory now instead of at first use.
+        prefault: make and touch all of the queue's memory now instead of at first use.
+        lock_memory: the same, and keep it from being paged out until the run is freed; where
+            RLIMIT_MEMLOCK does not allow it, opening fails.
         require_uuid_v4: refuse other correlation and causation ids.
         digest_key: 32 bytes that key the run digest.
         parent_run_id ... start_ts_init: what the run says of itself, see `Manifest`;
@@ -544,6 +548,7 @@ def open_run(
         (_MANUAL_WRITER if manual_writer else 0)
         | (_RUN_STARTED if run_started else 0)
         | (_PREFAULT if prefault else 0)
+        | (_LOCK_MEMORY if lock_memory else 0)
         | (_REQUIRE_UUID_V4 if require_uuid_v4 else 0)
         | (_DIGEST_KEY if digest_key is not None else 0)
     )

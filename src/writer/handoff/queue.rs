@@ -3,6 +3,8 @@
 //! Producers reserve, then push; the one [`Taker`] takes in the order of `seq` and gives room
 //! back. This is where the two rules of the ring (R1, R2) are kept.
 
+use std::ops::Range;
+
 use super::claim::{Claim, Refused};
 use super::ring::Ring;
 use super::room::Room;
@@ -38,6 +40,11 @@ impl<T> Queue<T> {
         (queue, taker)
     }
 
+    /// How much memory the slots of a queue for so many entries take.
+    pub(crate) fn slots_bytes(entries_max: u64) -> usize {
+        Ring::<T>::bytes(entries_max)
+    }
+
     /// Reserves room for a claim; `None` when there is none.
     pub(crate) fn reserve(&self, size: Size) -> Option<Reserved> {
         self.room.reserve(size.entries, size.bytes).then_some(Reserved(size))
@@ -67,6 +74,11 @@ impl<T> Queue<T> {
     /// What is queued, or taken and not yet given back.
     pub(crate) fn taken(&self) -> Size {
         self.room.taken()
+    }
+
+    /// The addresses of the slots.
+    pub(crate) fn slots_place(&self) -> Range<usize> {
+        self.ring.place()
     }
 
     /// Whether the next smallest claim would be refused.

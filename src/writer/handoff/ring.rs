@@ -6,6 +6,8 @@
 //! earlier item, `seq - capacity`, was taken, because room for it was given back after that, to
 //! this claim or to one before it.
 
+use std::ops::Range;
+
 use super::sync::{AtomicU64, Cell, Ordering};
 use crate::planted::planted;
 
@@ -30,6 +32,17 @@ impl<T> Ring<T> {
         let capacity = entries_max.next_power_of_two();
         let empty = || Slot { published: AtomicU64::new(0), item: Cell::new(None) };
         Self { slots: (0..capacity).map(|_| empty()).collect(), mask: capacity - 1 }
+    }
+
+    /// How much memory the slots for so many entries take.
+    pub(super) fn bytes(entries_max: u64) -> usize {
+        entries_max.next_power_of_two() as usize * size_of::<Slot<T>>()
+    }
+
+    /// The addresses of the slots.
+    pub(super) fn place(&self) -> Range<usize> {
+        let slots = self.slots.as_ptr_range();
+        slots.start.addr()..slots.end.addr()
     }
 
     /// Moves an item into the slot of `seq`, which the caller has claimed and has room for.

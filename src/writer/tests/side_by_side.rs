@@ -14,7 +14,7 @@ use crate::error::{EventStoreError, Result};
 use crate::index::KeyList;
 use crate::manifest::{RunManifest, RunStatus};
 use crate::snapshot::SnapshotAnchor;
-use crate::writer::{CloseOptions, Created, Run, Settings, SubmitOptions};
+use crate::writer::{CloseOptions, Created, QueueMemory, Run, Settings, SubmitOptions};
 
 /// What happened, and what shall happen.
 #[derive(Default)]
@@ -125,7 +125,8 @@ fn start(script: &Arc<Script>) -> Run {
     store.open_run(&manifest).unwrap();
     let created = Created { store, path: None, instance_lock: None, reopen: None };
     let settings = Settings { queue_entries: 4096, group_entries: GROUP_ENTRIES, ..settings() };
-    Run::start(created, &manifest, &settings, None).unwrap()
+    let memory = QueueMemory::new(&settings).unwrap();
+    Run::start(created, &manifest, &settings, memory, None).unwrap()
 }
 
 /// Under a backlog two batches are on their way at once, an anchor comes when its entry is durable
