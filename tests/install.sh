@@ -28,6 +28,7 @@ python=/usr/bin/python3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 xtask() { cargo run --quiet --release --package xtask -- "$@"; }
+unset PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX
 strict="-Wall -Wextra -Wpedantic -Wconversion -Werror"
 
 # The programs: the quick starts of both headers, the one in C also as C++.
@@ -68,12 +69,15 @@ builds_and_runs() {
       $(pkg-config --libs eventstore)
     c++ -std=c++17 $strict $(pkg-config --cflags eventstore) "$work/programs/wrapped.cpp" -o "$out/wrapped" \
       $(pkg-config --libs eventstore)
-    # The whole program static; then the library alone, as an application would; then into
-    # another shared library.
+    # The whole program static; then the library alone, as an application would, in C and C++; then
+    # into another shared library.
     cc -static -std=c11 $strict $(pkg-config --cflags --static eventstore) "$work/programs/quick.c" \
       -o "$out/all-static" $(pkg-config --libs --static eventstore) 2>"$out/warnings"
     cc -std=c11 $strict $(pkg-config --cflags --static eventstore) "$work/programs/quick.c" \
       -o "$out/static" -Wl,-Bstatic -leventstore -Wl,-Bdynamic -L"$libdir" \
+      $(pkg-config --libs --static eventstore | sed 's/-leventstore//')
+    c++ -std=c++17 $strict $(pkg-config --cflags --static eventstore) "$work/programs/wrapped.cpp" \
+      -o "$out/wrapped-static" -Wl,-Bstatic -leventstore -Wl,-Bdynamic -L"$libdir" \
       $(pkg-config --libs --static eventstore | sed 's/-leventstore//')
     cc -shared -fPIC -std=c11 $strict $(pkg-config --cflags eventstore) "$work/programs/quick.c" \
       -o "$out/plugin.so" "$libdir/libeventstore.a" -Wl,-z,defs \
@@ -83,8 +87,10 @@ builds_and_runs() {
   runs "$out/cpp" LD_LIBRARY_PATH="$libdir"
   runs "$out/wrapped" LD_LIBRARY_PATH="$libdir"
   is_static "$out/static"
+  is_static "$out/wrapped-static"
   is_static "$out/plugin.so"
   runs "$out/static"
+  runs "$out/wrapped-static"
   runs "$out/all-static"
 
   cmake -S "$work/programs" -B "$out/cmake" -DCMAKE_PREFIX_PATH="$prefix" \
@@ -92,10 +98,11 @@ builds_and_runs() {
     || { cat "$out/cmake.log" >&2; fail "cmake does not configure"; }
   cmake --build "$out/cmake" >>"$out/cmake.log" 2>&1 \
     || { cat "$out/cmake.log" >&2; fail "cmake does not build"; }
-  for program in quick_c quick_cpp wrapped_cpp quick_static; do
+  for program in quick_c quick_cpp wrapped_cpp quick_static wrapped_static; do
     runs "$out/cmake/$program" # CMake puts the library's folder into the program
   done
   is_static "$out/cmake/quick_static"
+  is_static "$out/cmake/wrapped_static"
 }
 
 # has_identity LIBRARY: its name, what stays loaded, and each export with its version.
@@ -148,9 +155,11 @@ mv "$work/second/moved" "$work/first/eventstore"
 "$work/first/eventstore/bin/eventstore" --version
 (
   cd "$work" # the module of the sources is not in reach
-  PYTHONPATH="$work/first/eventstore/share/eventstore/python" PYTHONDONTWRITEBYTECODE=1 \
+  # What Python keeps beside the modules has to go with them.
+  PYTHONPATH="$work/first/eventstore/share/eventstore/python" \
     LD_LIBRARY_PATH="$work/first/eventstore/lib" "$python" -c 'import eventstore; print("module:", eventstore.__file__)'
 )
+[ -d "$work/first/eventstore/share/eventstore/python/eventstore/__pycache__" ] || fail "Python kept nothing"
 cffi_calls "$work/first/eventstore" "$work/first/eventstore/lib/libeventstore.so"
 xtask install --prefix "$work/first/eventstore" # over itself
 xtask uninstall --prefix "$work/first/eventstore"
@@ -191,7 +200,8 @@ ldconfig -p | grep 'libeventstore.so.0' >/dev/null || fail "ldconfig does not kn
 has_identity "/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)/libeventstore.so.0"
 builds_and_runs /usr
 /usr/bin/eventstore --version
-PYTHONDONTWRITEBYTECODE=1 "$python" -c 'import eventstore; print("module:", eventstore.__file__)'
+"$python" -c 'import eventstore; print("module:", eventstore.__file__)'
+[ -d /usr/lib/python3/dist-packages/eventstore/__pycache__ ] || fail "Python kept nothing"
 cffi_calls /usr libeventstore.so.0
 dpkg --purge eventstore
 trap 'rm -rf "$work"' EXIT

@@ -3,7 +3,8 @@
 //! One package, below /usr, libraries in the machine's own folder. dpkg knows its files, so the
 //! record of `install` stays out, and its trigger keeps ldconfig's cache right.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -32,6 +33,9 @@ pub(crate) fn package(out: &Path) -> Result<PathBuf, String> {
     write(&root, "DEBIAN/control", &control)?;
     write(&root, "DEBIAN/shlibs", &shlibs)?;
     write(&root, "DEBIAN/triggers", "activate-noawait ldconfig\n")?;
+    write(&root, "DEBIAN/prerm", include_str!("../templates/prerm"))?;
+    fs::set_permissions(root.join("DEBIAN/prerm"), Permissions::from_mode(0o755))
+        .map_err(|error| format!("{}: {error}", root.display()))?;
     let licence = include_str!("../templates/copyright");
     write(&root, "usr/share/doc/eventstore/copyright", licence)?;
 

@@ -30,7 +30,7 @@ pub(crate) fn install(prefix: &Path, items: &[Item]) -> Result<usize, String> {
         put(&prefix.join(&item.path), &item.content)?;
     }
     for stale in before.files.difference(&files) {
-        remove_file(&prefix.join(stale))?;
+        remove_item(&prefix.join(stale))?;
     }
     write_record(prefix, &Record { files, folders: made.folders })?;
     Ok(items.len() + 1)
@@ -43,7 +43,7 @@ pub(crate) fn uninstall(prefix: &Path) -> Result<usize, String> {
     })?;
     // The record itself last, so that a removal that breaks off can be repeated.
     for file in record.files.iter().filter(|file| *file != Path::new(RECORD)) {
-        remove_file(&prefix.join(file))?;
+        remove_item(&prefix.join(file))?;
     }
     remove_file(&prefix.join(RECORD))?;
     let mut folders: Vec<PathBuf> =
@@ -117,6 +117,24 @@ fn put(path: &Path, content: &Content) -> Result<(), String> {
         fs::rename(&beside, path)
     };
     written().map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Removes what was installed, and of a module what Python has made of it when it was imported.
+fn remove_item(path: &Path) -> Result<(), String> {
+    remove_file(path)?;
+    if path.extension().is_none_or(|extension| extension != "py") {
+        return Ok(());
+    }
+    let module = path.file_stem().unwrap_or_default().to_string_lossy();
+    let folder = path.with_file_name("__pycache__");
+    for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with(&format!("{module}.")) {
+            remove_file(&entry.path())?;
+        }
+    }
+    let _ = fs::remove_dir(folder);
+    Ok(())
 }
 
 fn remove_file(path: &Path) -> Result<(), String> {
