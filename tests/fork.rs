@@ -36,6 +36,15 @@ impl Host {
         Some(Self { program, folder, backend })
     }
 
+    /// The same under valgrind, errors of the child's too.
+    fn command_checked(&self, way: &str) -> Command {
+        let mut command = Command::new("valgrind");
+        command.args(["--quiet", "--error-exitcode=99", "--leak-check=no"]);
+        command.arg("--child-silent-after-fork=yes");
+        command.arg(&self.program).arg(way).arg(self.base()).arg(self.backend);
+        command
+    }
+
     fn base(&self) -> PathBuf {
         self.folder.path().join("base")
     }
@@ -191,4 +200,24 @@ fn check_storm(host: &Host) {
     let closed = finished.said("closed");
     eprintln!("200 forks amid submits, reads and commits: closed {closed}");
     assert!(closed.starts_with("1 "), "{closed}");
+}
+
+/// Both sides of a fork read and write only what is theirs: every call in a child, and forks amid
+/// work, with each access of the library checked.
+#[test]
+fn forks_are_clean_under_valgrind() {
+    if !c_program::has_tool("valgrind") {
+        return shared::not_run_without_tool("forks_are_clean_under_valgrind", "no valgrind");
+    }
+    over_each_backend("fork valgrind", check_memory);
+}
+
+fn check_memory(host: &Host) {
+    for (way, forks) in [("calls", "0"), ("storm", "12")] {
+        let _ = fs::remove_dir_all(host.base());
+        let mut command = host.command_checked(way);
+        command.arg(forks);
+        let finished = Finished::of(command).expect_success();
+        assert!(finished.said("closed").starts_with("1 "), "{way}: {finished:?}");
+    }
 }

@@ -1,6 +1,6 @@
-/* A host that forks while it writes a run. Which way: the first argument; where: the
- * second; over which backend: the third.
- * Talks in lines on its standard output; tests/fork.rs judges them. */
+/* A host that forks while it writes a run. Which way: the first argument; where: the second;
+ * over which backend: the third; a storm's forks: the fourth. Talks in lines on its standard
+ * output; tests/fork.rs judges them. */
 #define _GNU_SOURCE
 #include <eventstore.h>
 #include <pthread.h>
@@ -254,11 +254,11 @@ static void *read_on(void *nothing) {
 }
 
 /* Forks while other threads submit and read and the writer commits. */
-static void case_storm(void) {
+static void case_storm(int forks) {
     pthread_t threads[2];
     pthread_create(&threads[0], NULL, submit_on, NULL);
     pthread_create(&threads[1], NULL, read_on, NULL);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < forks; i++) {
         pid_t child = fork();
         if (child == 0) {
             es_run_state state;
@@ -290,7 +290,7 @@ static void case_third(const char *base) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4) return 2;
+    if (argc < 4) return 2;
     backend = strcmp(argv[3], "log") == 0 ? ES_BACKEND_LOG : ES_BACKEND_REDB;
     const char *way = argv[1];
     if (strcmp(way, "third") == 0) {
@@ -305,7 +305,7 @@ int main(int argc, char **argv) {
     if (strcmp(way, "calls") == 0) case_calls(argv[2]);
     if (strcmp(way, "leave") == 0) case_leave();
     if (strcmp(way, "stay") == 0) case_stay();
-    if (strcmp(way, "storm") == 0) case_storm();
+    if (strcmp(way, "storm") == 0) case_storm(argc > 4 ? atoi(argv[4]) : 200);
     es_free_reader(reader);
     es_free_run(run);
     return 0;
