@@ -243,6 +243,17 @@ fn quick_start_compiles_and_runs() {
     }
 }
 
+/// The README opens with the same program.
+#[test]
+fn readme_shows_the_quick_start() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let block = readme.split("```c\n").nth(1).and_then(|rest| rest.split("```").next());
+    let shown = block.expect("a program in C");
+    let program = manual::quick_start(&fs::read_to_string(header_path()).unwrap());
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(shown), words(&program));
+}
+
 /// The shared library exports exactly the functions of the header.
 #[test]
 fn exports_are_the_functions_of_the_header() {
