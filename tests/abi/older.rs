@@ -1,5 +1,6 @@
 //! Takes a version back: the header without its newest fields and flags.
 
+use eventstore::ffi::constants::CONSTANTS;
 use eventstore::ffi::layout::STRUCTS;
 
 use crate::cdef::cdef;
@@ -22,6 +23,11 @@ pub(crate) fn header(current: &str) -> String {
     // A constant above what a signed number holds needs its type.
     let max = u64::MAX.to_string();
     let mut text = cdef(current).replace(&max, &format!("{max}ull"));
+    for row in CONSTANTS.iter().filter(|row| row.group.ends_with(".flags")) {
+        let mut group = CONSTANTS.iter().filter(|other| other.group == row.group);
+        let is_older = group.any(|other| NEWEST_FLAGS.contains(&other.name));
+        assert!(is_older, "no flag of {} is taken off", row.group);
+    }
     for flag in NEWEST_FLAGS {
         let start = text.find(&format!("#define {flag} ")).expect("a flag of the header");
         let end = start + text[start..].find('\n').expect("a line") + 1;
