@@ -78,4 +78,14 @@ mod tests {
             assert_ne!(names.link, names.archive, "{system}: the linker could not choose");
         }
     }
+
+    /// The Python module looks for the names that are installed.
+    #[test]
+    fn python_looks_for_these_names() {
+        let module = include_str!("../../python/src/eventstore/_library.py");
+        for system in ["linux", "macos", "windows"] {
+            let runtime = Names::on(system, Version { major: 0, minor: 1 }).runtime;
+            assert!(module.contains(&format!("\"{runtime}\"")), "{system}: {runtime}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 """Finds and loads libeventstore, and refuses one that it cannot talk to.
 
 Looked for, in this order: the file that EVENTSTORE_LIBRARY names, a file bundled with the package,
-`lib` of the prefix that the package was installed under (share/eventstore/python/eventstore),
+`lib` (Windows: `bin`) of the prefix that the package was installed under,
 then wherever the system looks for libraries. The first candidate that exists decides: a library
 of another interface version is an error, never a reason to take another one silently.
 """
@@ -21,7 +21,7 @@ ABI_MINOR = 1
 if sys.platform == "darwin":
     _FILE_NAMES: Tuple[str, ...] = ("libeventstore.0.dylib", "libeventstore.dylib")
 elif sys.platform == "win32":
-    _FILE_NAMES = ("eventstore.dll",)
+    _FILE_NAMES = ("eventstore-0.dll",)
 else:
     _FILE_NAMES = ("libeventstore.so.0", "libeventstore.so")
 
@@ -33,7 +33,7 @@ def _candidates() -> List[str]:
     # PREFIX/share/eventstore/python/eventstore: the tree that the project's own installer makes.
     if package.parts[-4:-1] == ("share", "eventstore", "python"):
         prefix = package.parents[3]
-        folders += [prefix / "lib", prefix / "lib64"]
+        folders += [prefix / "lib", prefix / "lib64", prefix / "bin"]
     return [str(folder / name) for folder in folders for name in _FILE_NAMES]
 
 
