@@ -65,7 +65,7 @@ impl CRun {
     }
 
     /// With options of the test's own.
-    pub(crate) fn open_with(options: &es_open_options, base: &Path) -> Result<Self, es_error> {
+    pub(crate) fn open_with(options: &es_open_options, base: &Path) -> Result<Self, Box<es_error>> {
         let base = base.to_str().expect("UTF-8");
         let manifest = es_manifest {
             struct_size: size_of::<es_manifest>() as u32,
@@ -79,7 +79,7 @@ impl CRun {
         // SAFETY: all pointers are to live values of this frame and the caller's.
         let status =
             unsafe { es_open_run(base_at, base.len(), &manifest, options, &mut run, &mut error) };
-        if status == ES_OK { Ok(Self(run)) } else { Err(error) }
+        if status == ES_OK { Ok(Self(run)) } else { Err(Box::new(error)) }
     }
 
     /// Submits one entry: two ids, a key, 64 bytes, its time stamped by the library.
