@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use crate::digest::RunDigest;
 use crate::entry::{AppendEntry, Entry, Row};
-use crate::error::Result;
+use crate::error::{EventStoreError, Result};
 use crate::index::{IndexKey, IndexKind};
 use crate::manifest::{RunManifest, RunStatus};
 use crate::snapshot::SnapshotAnchor;
@@ -100,6 +100,16 @@ pub trait EventStore: Send {
     /// # Errors
     /// `InvalidArgument` for `Running`, `Closed` when already sealed.
     fn seal(&mut self, status: RunStatus) -> Result<Sealed>;
+
+    /// Seals a run that was written whole as the copy of a sealed one: with the original's digest,
+    /// or without one where it has none. The digest is the same where entries, keys, anchor and
+    /// manifest are; the caller sees to it. Otherwise as [`EventStore::seal`].
+    ///
+    /// # Errors
+    /// Those of [`EventStore::seal`]; `Unsupported`.
+    fn seal_keeping(&mut self, _status: RunStatus, _digest: Option<RunDigest>) -> Result<Sealed> {
+        Err(EventStoreError::Unsupported { what: "keeping the digest of another run".into() })
+    }
 
     /// Lets go of a run that stays as it is, in order, so that no repair is needed: after
     /// [`EventStore::seal`], or to leave it `Running`. Readers keep working.

@@ -154,7 +154,7 @@ fn look(found: &dyn FoundRun) -> ListedState {
 pub(crate) fn summarize(found: &dyn FoundRun, cache_bytes: usize) -> Result<RunSummary> {
     let (view, needs_repair) = match found.open(cache_bytes) {
         Ok(view) => (view, false),
-        Err(EventStoreError::NotSealed(_)) => match found.examine(cache_bytes)? {
+        Err(EventStoreError::NotSealed(_)) => match found.examine(cache_bytes, 1)? {
             Examined::Sound(view) => (view, true),
             Examined::Unsound(error) => return Err(error),
         },

@@ -13,5 +13,6 @@ pub(crate) mod directory;
 pub(crate) mod file;
 pub(crate) mod lock;
 pub(crate) mod memory;
+pub(crate) mod parallel;
 pub(crate) mod signal;
 pub(crate) mod thread;

@@ -197,7 +197,7 @@ impl Sweep<'_, '_> {
         if let (false, Err(error)) = (self.options.dry_run, found.distrust_cache()) {
             return Ok(Some((Outcome::Postponed, Some(error.to_string()))));
         }
-        let view = match found.examine(self.options.cache_bytes)? {
+        let view = match found.examine(self.options.cache_bytes, 1)? {
             Examined::Sound(view) => view,
             Examined::Unsound(error) => {
                 return Ok(Some((Outcome::Damaged, Some(error.to_string()))));

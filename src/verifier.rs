@@ -94,7 +94,7 @@ impl VerifyReport {
 pub fn verify_run(path: &Path, options: VerifyOptions<'_>) -> Result<VerifyReport> {
     let found = store::find_run(path)?;
     let plain = found.open(options.cache_bytes);
-    match found.examine(options.cache_bytes)? {
+    match found.examine(options.cache_bytes, 1)? {
         Examined::Unsound(damage) => verify_unsound(&*found, damage, options),
         Examined::Sound(view) => {
             if !view.manifest()?.status.is_sealed() {

@@ -62,7 +62,10 @@ const LOG_STOP_BEHIND: (&str, &str) = ("log_damage", "refused_batch_stops_those_
 const LOG_TRUST: (&str, &str) = ("log_damage", "killed_run_is_flushed_before_it_is_trusted");
 const LOG_FULL: (&str, &str) = ("log_damage", "run_on_a_full_disk_is_sealed");
 
-const CAUGHT_HERE: [Caught; 23] = [
+const LOOKUP: (&str, &str) =
+    ("log_index", "lookup_reads_one_block_however_many_segments_there_are");
+
+const CAUGHT_HERE: [Caught; 25] = [
     caught("ack_before_commit", KILL, "was acknowledged"),
     caught("skip_sync", ORDER, "the file"),
     caught("skip_sync", POWER_CUT, "acknowledged"),
@@ -85,6 +88,8 @@ const CAUGHT_HERE: [Caught; 23] = [
     caught("log_go_on_after_failure", LOG_STOP, "it is not tried again"),
     caught("log_go_on_after_failure", LOG_STOP_BEHIND, "entry 3"),
     caught("log_trust_cache", LOG_TRUST, "every file that may be wrong is flushed"),
+    caught("log_filter_forgets", LOOKUP, "O-20261127"),
+    caught("log_ignore_filter", LOOKUP, "reads for"),
     caught("ignore_size", OLDER, "the bytes behind it were written"),
 ];
 

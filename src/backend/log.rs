@@ -3,7 +3,8 @@
 //! Promises what [`EventStore`] does. `<base>/<instance_id>/<run_id>.eslog/` has no second copy of
 //! an entry anywhere; indices are projections, made again from the log where they are missing.
 //! Takes the run's own lock and leaves the instance's to its caller. Where to look: bytes
-//! `format`, appending `writer`, where a killed run ends `tail`, what readers share `run`.
+//! `format`, appending `writer`, where a killed run ends `tail`, the check of a whole run `check`,
+//! what readers share `run`.
 //!
 //! # Format, version 1
 //!
@@ -73,13 +74,23 @@
 //! and largest `ts_init`; u32 length and frame of the latest anchor; u32 count of marks, each u64
 //! seq, u64 offset of its record, u32 how many records its group has from there on, u64 largest
 //! `ts_init` before it (one mark for the first record and one for each that starts 16 KiB or more
-//! behind the last that has one); u32 count of blocks, each u64 offset from the end of this head,
-//! u32 length, u32 checksum, and its first key as in the block with seq 0. Then the blocks: keys in
-//! order of kind and bytes, each u16 kind, u16 length, u64 the first seq in this segment, bytes; a
-//! block ends with the key that makes it 4096 bytes or longer.
+//! behind the last that has one); the filter; u32 count of blocks, each u64 offset from the end of
+//! this head, u32 length, u32 checksum, and its first key as in the block with seq 0. Then the
+//! blocks: keys in order of kind and bytes, each u16 kind, u16 length, u64 the first seq in this
+//! segment, bytes; a block ends with the key that makes it 4096 bytes or longer.
+//!
+//! **Filter**: u32 kind (1, others are not read), u32 count of filter blocks (the keys divided by
+//! 16, rounded up), each eight u32. A key's hash is the BLAKE3 of its u16 kind and its bytes. With
+//! `h` = the hash's first u64, its filter block is `h * count / 2^64`, rounded down; in word `i` of
+//! that, the bit of value `2^(b % 32)` is set, `b` being byte `8 + i` of the hash. Where any of the
+//! eight is not set, the segment does not have the key. An index without a filter that is sound and
+//! of this kind is no index: it is made again.
 
 mod ahead;
+mod apart;
+mod check;
 mod create;
+mod filter;
 mod flusher;
 mod format;
 mod found;
@@ -87,6 +98,7 @@ mod index_file;
 mod keys;
 mod open_files;
 mod reader;
+mod rebuild;
 mod run;
 mod scan;
 mod segment;
@@ -249,6 +261,10 @@ impl Open {
                 (manifest, digest)
             }
         };
+        self.seal_as(manifest, digest)
+    }
+
+    fn seal_as(&mut self, manifest: RunManifest, digest: Option<RunDigest>) -> Result<Sealed> {
         if let Some(writer) = &mut self.writer {
             writer.end(false)?;
         }
@@ -407,6 +423,15 @@ impl EventStore for LogStore {
         self.open()?.seal(status, digest_key.as_ref())
     }
 
+    fn seal_keeping(&mut self, status: RunStatus, digest: Option<RunDigest>) -> Result<Sealed> {
+        let open = self.open()?;
+        if open.is_found {
+            return Err(EventStoreError::Closed);
+        }
+        let manifest = open.ledger.sealed_manifest(status)?;
+        open.seal_as(manifest, digest)
+    }
+
     fn close(&mut self) -> Result<()> {
         let open = self.open()?;
         if open.is_let_go {
@@ -503,7 +528,7 @@ pub fn open_sealed_on(
 
 fn open_found(found: &LogFound, check: bool) -> Result<Arc<dyn EventReader>> {
     let run = found.sealed()?;
-    if check && let Examined::Unsound(error) = found.examine(0)? {
+    if check && let Examined::Unsound(error) = found.examine(0, 0)? {
         return Err(error);
     }
     Ok(Arc::new(LogReader(run)))

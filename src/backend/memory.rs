@@ -166,6 +166,12 @@ impl EventStore for MemoryStore {
         let open = self.open_mut()?;
         let manifest = open.ledger.sealed_manifest(status)?;
         let digest = (status != RunStatus::Quarantined).then(|| open.ledger.digest_for(&manifest));
+        self.seal_keeping(status, digest)
+    }
+
+    fn seal_keeping(&mut self, status: RunStatus, digest: Option<RunDigest>) -> Result<Sealed> {
+        let open = self.open_mut()?;
+        let manifest = open.ledger.sealed_manifest(status)?;
         let mut content = open.content.write();
         content.digest = digest;
         content.manifest = manifest.clone();

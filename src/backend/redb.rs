@@ -41,6 +41,7 @@ use super::ledger::Ledger;
 use super::os_disk::{OsDisk, OsVolume};
 use super::run_format::Examined;
 use super::{EventReader, EventStore, Sealed};
+use crate::digest::RunDigest;
 use crate::entry::AppendEntry;
 use crate::error::{EventStoreError, Fault, Result};
 use crate::manifest::{RunManifest, RunStatus, check_id};
@@ -172,6 +173,20 @@ impl Run {
         Ok(())
     }
 
+    fn seal_as(
+        &mut self,
+        sealed: RunManifest,
+        digest: Option<RunDigest>,
+        options: &RedbOptions,
+    ) -> Result<Sealed> {
+        self.writer(options)?.seal(&sealed, digest)?;
+        self.file.storage().trim_on_close();
+        let high_watermark = sealed.high_watermark;
+        self.ledger.sealed(sealed);
+        self.publish(high_watermark)?;
+        Ok(Sealed { high_watermark, digest })
+    }
+
     fn abandon(&mut self) {
         if let Some(database) = self.database.take() {
             self.file.storage().sever();
@@ -266,12 +281,17 @@ impl EventStore for RedbStore {
         } else {
             (status != RunStatus::Quarantined).then(|| run.ledger.digest_for(&sealed))
         };
-        run.writer(&options)?.seal(&sealed, digest)?;
-        run.file.storage().trim_on_close();
-        let high_watermark = sealed.high_watermark;
-        run.ledger.sealed(sealed);
-        run.publish(high_watermark)?;
-        Ok(Sealed { high_watermark, digest })
+        run.seal_as(sealed, digest, &options)
+    }
+
+    fn seal_keeping(&mut self, status: RunStatus, digest: Option<RunDigest>) -> Result<Sealed> {
+        let options = self.options.clone();
+        let run = self.run()?;
+        if run.is_found {
+            return Err(EventStoreError::Closed);
+        }
+        let sealed = run.ledger.sealed_manifest(status)?;
+        run.seal_as(sealed, digest, &options)
     }
 
     fn close(&mut self) -> Result<()> {
@@ -319,7 +339,7 @@ impl std::fmt::Debug for Run {
 pub(crate) fn open_left(path: &Path, cache_bytes: usize) -> Result<Arc<dyn EventReader>> {
     let run = found::find_path(path)?;
     match run.open(cache_bytes) {
-        Err(EventStoreError::NotSealed(_)) => match run.examine(cache_bytes)? {
+        Err(EventStoreError::NotSealed(_)) => match run.examine(cache_bytes, 1)? {
             Examined::Sound(view) => Ok(view),
             Examined::Unsound(error) => Err(error),
         },

@@ -60,11 +60,12 @@ pub(crate) trait FoundRun: Send {
     fn open(&self, cache_bytes: usize) -> Result<Arc<dyn EventReader>>;
 
     /// A view of what a repair would leave, after a check of the whole structure. Nothing is
-    /// written: repairs stay in memory.
+    /// written: repairs stay in memory. A backend that can check in parts does it with so many
+    /// threads, 0 as many as there are processors for them; what is found does not depend on it.
     ///
     /// # Errors
     /// `Corrupted` for a sound file that holds no run; `UnsupportedFormat`; `Backend`.
-    fn examine(&self, cache_bytes: usize) -> Result<Examined>;
+    fn examine(&self, cache_bytes: usize, threads: usize) -> Result<Examined>;
 
     /// A view of a file whose structure is unsound: each read may fail, or panic inside and
     /// answer `Corrupted`, and after that another view must be opened.

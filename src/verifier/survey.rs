@@ -27,7 +27,7 @@ impl<'f> Surveyed<'f> {
     /// # Errors
     /// What is no run; `Corrupted` for one of which nothing can be read.
     pub(crate) fn open(found: &'f dyn FoundRun, cache_bytes: usize) -> Result<Self> {
-        match found.examine(cache_bytes)? {
+        match found.examine(cache_bytes, 1)? {
             Examined::Sound(view) => Ok(Self { found, view, cache_bytes, damage: None }),
             Examined::Unsound(error) => Self::open_unsound(found, cache_bytes, error),
         }

@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
 use super::format::{segment_header, segment_incarnation};
-use super::index_file::{self, Index, IndexFile};
+use super::index_file::{self, EncodedKeys, Index, IndexFile};
 use super::segment::{Segment, index_name, segment_name};
 use super::small_file::write_new;
 use crate::backend::disk::{Disk, Folder, Purpose};
@@ -171,8 +171,9 @@ pub(super) fn finish(site: &Site, segment: &Segment) -> io::Result<()> {
         }
     }
     let incarnation = segment_incarnation(site.incarnation, segment.number);
-    let encoded = segment
-        .in_memory(|table, keys| index_file::encode(segment.number, incarnation, table, keys));
+    let encoded = segment.in_memory(|table, keys| {
+        index_file::encode(segment.number, incarnation, table, &EncodedKeys::of(keys))
+    });
     let Some(bytes) = encoded else { return Ok(()) };
     let name = index_name(segment.number);
     let temporary = format!("{name}.new");

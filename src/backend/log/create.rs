@@ -21,6 +21,9 @@ use crate::error::{EventStoreError, Fault, Result};
 use crate::manifest::RunManifest;
 use crate::planted::planted;
 
+/// Beside the writer of an engine that trades, no threads are started for readers.
+const WRITER_THREADS: usize = 1;
+
 /// The name of a run's directory.
 pub(super) fn folder_name(run_id: &str) -> String {
     format!("{run_id}.eslog")
@@ -71,7 +74,7 @@ pub(super) fn create(
     }
     // Opened anew: messages then have the path that the run has now.
     let folder = instance.open_folder(&name).map_err(failed("opening the run"))?;
-    let run = Arc::new(LogRun::new(folder, path, lock, start));
+    let run = Arc::new(LogRun::new(folder, path, lock, start, WRITER_THREADS));
     let writer = Writer::new(&run, files, options.uses_thread, options.segment_bytes_max);
     Ok((run, writer))
 }

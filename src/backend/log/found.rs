@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::check::{check_all, check_sealed_chain};
 use super::create::{self, folder_name, locked, no_manifest};
 use super::index_file::Index;
 use super::keys::Keys;
@@ -24,6 +25,10 @@ use crate::backend::{EventReader, EventStore};
 use crate::error::{EventStoreError, Fault, Result};
 use crate::manifest::check_id;
 use crate::planted::planted;
+use crate::platform::parallel::threads_given;
+
+/// Missing indices are made again by as many threads as there are processors for them.
+const ALL_THREADS: usize = 0;
 
 /// The runs below one base.
 pub(crate) struct LogFiles {
@@ -164,9 +169,9 @@ impl LogFound {
         Ok(())
     }
 
-    fn run(&self) -> LogRun {
+    fn run(&self, threads: usize) -> LogRun {
         let (folder, lock) = (self.folder.clone(), self.lock.clone());
-        LogRun::new(folder, self.path.clone(), lock, self.start.clone())
+        LogRun::new(folder, self.path.clone(), lock, self.start.clone(), threads_given(threads))
     }
 
     /// The seal of a run that was closed in order after it.
@@ -184,7 +189,7 @@ impl LogFound {
             let reason = "the run was not sealed and closed in order: recover it first";
             return Err(EventStoreError::NotSealed(Box::new(Fault::new(reason).at(&self.path))));
         };
-        let run = self.run();
+        let run = self.run(ALL_THREADS);
         run.adopt_seal(&seal);
         Ok(Arc::new(run))
     }
@@ -194,7 +199,7 @@ impl LogFound {
     /// # Errors
     /// `Corrupted` when acknowledged entries are damaged or missing; those of reading.
     pub(super) fn left(&self) -> Result<Arc<LogRun>> {
-        let run = self.run();
+        let run = self.run(ALL_THREADS);
         match read_seal(&*self.folder)? {
             Some(seal) => run.adopt_seal(&seal),
             None => tail::load(&run)?,
@@ -202,18 +207,18 @@ impl LogFound {
         Ok(Arc::new(run))
     }
 
-    /// Checks all of it.
-    pub(super) fn checked(&self) -> Result<Arc<LogRun>> {
-        let run = self.run();
+    /// Checks all of it, with so many threads.
+    fn checked(&self, threads: usize) -> Result<Arc<LogRun>> {
+        let run = self.run(threads);
         match read_seal(&*self.folder)? {
             Some(seal) => {
                 let is_closed = self.closed_seal()?.is_some();
                 let found = self.check_sealed(&run, &seal, is_closed)?;
-                tail::check_sealed_chain(&run, &seal.chain, &found)?;
+                check_sealed_chain(&run, &seal.chain, &found)?;
                 run.adopt_seal(&seal);
             }
             None => {
-                tail::check_all(&run, None)?;
+                check_all(&run, None, run.threads)?;
                 tail::load(&run)?;
             }
         }
@@ -228,10 +233,10 @@ impl LogFound {
         }
         if is_closed {
             self.check_names(seal)?;
-            return tail::check_all(run, Some((seal.last_segment, seal.end)));
+            return check_all(run, Some((seal.last_segment, seal.end)), run.threads);
         }
         // Killed between seal and close: nothing was cut yet.
-        tail::check_all(run, None)
+        check_all(run, None, run.threads)
     }
 
     /// A sealed and closed run has no file but its own.
@@ -253,7 +258,7 @@ impl LogFound {
 
     /// All that can be read, segment by segment.
     fn damaged(&self) -> Result<Arc<LogRun>> {
-        let run = self.run();
+        let run = self.run(ALL_THREADS);
         let mut chain = Chain::start(self.start.link);
         let last = tail::numbers(&run)?.last().copied().unwrap_or(0);
         for number in 1..=last {
@@ -295,8 +300,8 @@ impl FoundRun for LogFound {
         Ok(Arc::new(LogReader(self.sealed()?)))
     }
 
-    fn examine(&self, _cache_bytes: usize) -> Result<Examined> {
-        match self.checked() {
+    fn examine(&self, _cache_bytes: usize, threads: usize) -> Result<Examined> {
+        match self.checked(threads) {
             Ok(run) => Ok(Examined::Sound(Arc::new(LogReader(run)))),
             Err(error @ EventStoreError::Corrupted(_)) => Ok(Examined::Unsound(error)),
             Err(error) => Err(error),

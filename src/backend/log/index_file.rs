@@ -1,11 +1,13 @@
 //! The index of a finished segment: its table and its keys, sorted, in a file of their own.
 //!
 //! Written once, named when it is whole, never changed; the same segment always gives the same
-//! bytes. The table and the first key of each block are read at once, blocks of keys one at a
-//! time, each with a checksum. Whoever finds it missing or damaged makes it again: `segment`.
+//! bytes. The table, the filter and the first key of each block are read at once, blocks of keys
+//! one at a time, each with a checksum, and only when the filter does not deny the key. Whoever
+//! finds it missing or damaged makes it again: `rebuild`.
 
 use std::io;
 
+use super::filter::{Filter, Sought};
 use super::format::{self, checksum, u32_at, u64_at};
 use super::keys::Keys;
 use super::open_files::OpenFile;
@@ -32,12 +34,28 @@ struct Block {
 pub(super) struct IndexFile {
     file: OpenFile,
     pub(super) table: Table,
+    filter: Filter,
     blocks: Vec<Block>,
 }
 
+/// The keys of a segment as they stand in its index: what takes longest to make of it.
+#[derive(Debug)]
+pub(super) struct EncodedKeys {
+    filter: Filter,
+    blocks: Vec<Block>,
+    bytes: Vec<u8>,
+}
+
+impl EncodedKeys {
+    pub(super) fn of(keys: &Keys) -> Self {
+        let filter = Filter::of(keys.len(), keys.iter().map(|(kind, key, _)| (kind, key)));
+        let (blocks, bytes) = encode_keys(keys);
+        Self { filter, blocks, bytes }
+    }
+}
+
 /// The whole file of a segment's index.
-pub(super) fn encode(number: u64, incarnation: u64, table: &Table, keys: &Keys) -> Vec<u8> {
-    let (blocks, key_bytes) = encode_keys(keys);
+pub(super) fn encode(number: u64, incarnation: u64, table: &Table, keys: &EncodedKeys) -> Vec<u8> {
     let mut body = Vec::new();
     let chain = &table.chain;
     for value in [
@@ -63,15 +81,16 @@ pub(super) fn encode(number: u64, incarnation: u64, table: &Table, keys: &Keys) 
         body.extend_from_slice(&mark.left.to_le_bytes());
         body.extend_from_slice(&mark.ts_init_max.to_le_bytes());
     }
-    body.extend_from_slice(&(blocks.len() as u32).to_le_bytes());
-    for block in &blocks {
+    keys.filter.encode(&mut body);
+    body.extend_from_slice(&(keys.blocks.len() as u32).to_le_bytes());
+    for block in &keys.blocks {
         body.extend_from_slice(&block.offset.to_le_bytes());
         body.extend_from_slice(&block.bytes.to_le_bytes());
         body.extend_from_slice(&block.checksum.to_le_bytes());
         push_key(&mut body, block.first.0, &block.first.1, 0);
     }
     let mut file = format::wrap(MAGIC, &body);
-    file.extend_from_slice(&key_bytes);
+    file.extend_from_slice(&keys.bytes);
     file
 }
 
@@ -148,21 +167,25 @@ impl IndexFile {
         let mut wrapped = vec![0; wrapped_bytes as usize];
         file.read(0, &mut wrapped)?;
         let Ok(body) = format::unwrap(MAGIC, &wrapped) else { return Ok(None) };
-        let Some((table, blocks)) = decode(body, number, incarnation, wrapped_bytes) else {
+        let Some((table, filter, blocks)) = decode(body, number, incarnation, wrapped_bytes) else {
             return Ok(None);
         };
         let end = blocks.last().map_or(wrapped_bytes, |last| last.offset + u64::from(last.bytes));
-        Ok((end == len).then_some(Self { file, table, blocks }))
+        Ok((end == len).then_some(Self { file, table, filter, blocks }))
     }
 
     /// The first entry that has the key in this segment. `Err` when its block is damaged.
-    pub(super) fn lookup(&self, kind: IndexKind, key: &str) -> io::Result<Option<u64>> {
-        let after = |block: &Block| (block.first.0, block.first.1.as_str()) <= (kind, key);
+    pub(super) fn lookup(&self, sought: &Sought<'_>) -> io::Result<Option<u64>> {
+        if !self.filter.may_have(sought) {
+            return Ok(None);
+        }
+        let wanted = (sought.kind, sought.key);
+        let after = |block: &Block| (block.first.0, block.first.1.as_str()) <= wanted;
         let Some(at) = self.blocks.partition_point(after).checked_sub(1) else { return Ok(None) };
         let bytes = self.block(&self.blocks[at])?;
         let mut source = Source(&bytes);
         while let Some((found_kind, found, seq)) = source.key() {
-            if (found_kind, found) == (kind, key) {
+            if (found_kind, found) == wanted {
                 return Ok(Some(seq));
             }
         }
@@ -211,7 +234,7 @@ fn decode(
     number: u64,
     incarnation: u64,
     keys_start: u64,
-) -> Option<(Table, Vec<Block>)> {
+) -> Option<(Table, Filter, Vec<Block>)> {
     let mut source = Source(body);
     if (source.u64()?, source.u64()?) != (number, incarnation) {
         return None;
@@ -229,6 +252,8 @@ fn decode(
         let (seq, offset, left) = (source.u64()?, source.u64()?, source.u32()?);
         marks.push(Mark { seq, offset, left, ts_init_max: source.u64()? });
     }
+    let (filter, rest) = Filter::decode(source.0)?;
+    source.0 = rest;
     let mut blocks = Vec::new();
     for _ in 0..source.u32()? {
         let (offset, bytes, checksum) = (source.u64()?, source.u32()?, source.u32()?);
@@ -241,7 +266,8 @@ fn decode(
     });
     is_joined?;
     let table = Table { first_seq, ts_init_before, marks, end, chain };
-    source.0.is_empty().then_some((table, blocks))
+    let is_whole = source.0.is_empty() && filter.is_empty() == blocks.is_empty();
+    is_whole.then_some((table, filter, blocks))
 }
 
 /// What a segment knows of itself, wherever it is kept.
@@ -261,10 +287,10 @@ impl Index {
         }
     }
 
-    pub(super) fn lookup(&self, kind: IndexKind, key: &str) -> io::Result<Option<u64>> {
+    pub(super) fn lookup(&self, sought: &Sought<'_>) -> io::Result<Option<u64>> {
         match self {
-            Self::Memory { keys, .. } => Ok(keys.get(kind, key)),
-            Self::File(file) => file.lookup(kind, key),
+            Self::Memory { keys, .. } => Ok(keys.get(sought.kind, sought.key)),
+            Self::File(file) => file.lookup(sought),
         }
     }
 

@@ -55,6 +55,10 @@ impl Keys {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.values().map(BTreeMap::len).sum()
+    }
+
     pub(super) fn get(&self, kind: IndexKind, key: &str) -> Option<u64> {
         self.0.get(&kind)?.get(&Key::new(key)).copied()
     }

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::filter::Sought;
 use super::run::LogRun;
 use super::scan;
 use super::small_file::MANIFEST;
@@ -118,8 +119,9 @@ impl EventReader for LogReader {
     fn lookup(&self, kind: IndexKind, key: &str) -> Result<Option<u64>> {
         self.0.hold()?;
         let last = self.high_watermark();
+        let sought = Sought::new(kind, key);
         for number in 1..=self.0.segment_count() {
-            if let Some(seq) = self.0.segment(number)?.lookup(kind, key)? {
+            if let Some(seq) = self.0.segment(number)?.lookup(&sought)? {
                 return Ok(Some(seq).filter(|seq| *seq <= last));
             }
         }

@@ -4,7 +4,7 @@
 //! when they are first needed, so that opening a run costs the same whatever its length. What was
 //! acknowledged is published by one number; readers look at nothing beyond it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -12,13 +12,11 @@ use parking_lot::RwLock;
 
 use super::create::locked;
 use super::format::segment_incarnation;
-use super::index_file::{Index, IndexFile};
-use super::keys::Keys;
+use super::index_file::IndexFile;
 use super::open_files::OpenFiles;
 use super::segment::{Segment, damaged, index_name, segment_name};
 use super::small_file::{Seal, Start, read_seal};
-use super::table::{Chain, Table};
-use super::walk::{Place, walk};
+use super::table::Chain;
 use crate::backend::disk::{Disk, Folder, HOLD_RANGE, LockMode, Purpose};
 use crate::digest::RunDigest;
 use crate::error::{EventStoreError, Fault, Result};
@@ -33,6 +31,8 @@ pub(super) struct LogRun {
     /// The manifest's file, which the lock is on.
     pub(super) lock: Arc<dyn Disk>,
     pub(super) start: Start,
+    /// How many threads make missing indices again.
+    pub(super) threads: usize,
     state: RwLock<State>,
     /// The segment of number `n` stands at `n - 1`.
     segments: RwLock<Vec<Arc<OnceLock<Arc<Segment>>>>>,
@@ -54,13 +54,14 @@ impl LogRun {
         path: PathBuf,
         lock: Arc<dyn Disk>,
         start: Start,
+        threads: usize,
     ) -> Self {
         let manifest = start.manifest.clone();
         let state = RwLock::new(State { manifest, digest: None, anchor: None });
         let (segments, high_watermark) = (RwLock::default(), AtomicU64::new(0));
         let is_held = AtomicBool::new(true);
         let files = OpenFiles::new(folder.clone());
-        Self { folder, files, path, lock, start, state, segments, high_watermark, is_held }
+        Self { folder, files, path, lock, start, threads, state, segments, high_watermark, is_held }
     }
 
     /// Lets go of the lock: whoever reads next takes it again, shared.
@@ -163,18 +164,25 @@ impl LogRun {
         self.path.join(name)
     }
 
-    /// A segment, opened when it was not yet.
+    /// A segment that is open already.
     ///
     /// # Errors
-    /// `Corrupted` when its file is gone; those of reading.
-    pub(super) fn segment(&self, number: u64) -> Result<Arc<Segment>> {
+    /// `Corrupted` for one that the run does not have.
+    pub(super) fn opened(&self, number: u64) -> Result<Option<Arc<Segment>>> {
+        Ok(self.slot(number)?.get().cloned())
+    }
+
+    /// Keeps a segment that was opened; answers the one that another thread kept first.
+    ///
+    /// # Errors
+    /// `Corrupted` for one that the run does not have.
+    pub(super) fn set_opened(&self, number: u64, segment: Arc<Segment>) -> Result<Arc<Segment>> {
+        Ok(self.slot(number)?.get_or_init(|| segment).clone())
+    }
+
+    fn slot(&self, number: u64) -> Result<Arc<OnceLock<Arc<Segment>>>> {
         let slot = self.segments.read().get(number as usize - 1).cloned();
-        let slot = slot.ok_or_else(|| self.missing(number))?;
-        if let Some(segment) = slot.get() {
-            return Ok(segment.clone());
-        }
-        let opened = self.open_segment(number)?;
-        Ok(slot.get_or_init(|| opened).clone())
+        slot.ok_or_else(|| self.missing(number))
     }
 
     fn missing(&self, number: u64) -> EventStoreError {
@@ -199,18 +207,6 @@ impl LogRun {
         }
     }
 
-    fn open_segment(&self, number: u64) -> Result<Arc<Segment>> {
-        let (disk, path) = self.segment_disk(number, Purpose::Read)?;
-        let index = match self.index_file(number)? {
-            Some(file) => Index::File(file),
-            None => {
-                let (table, keys) = self.rebuild(number, &*disk, &path)?;
-                Index::Memory { table, keys }
-            }
-        };
-        Ok(Segment::new(number, &self.files, path, index))
-    }
-
     /// The index of a segment, if its file is there and sound.
     ///
     /// # Errors
@@ -222,13 +218,6 @@ impl LogRun {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             opened => opened.map_err(|error| damaged(&path, error)),
         }
-    }
-
-    fn rebuild(&self, number: u64, disk: &dyn Disk, path: &Path) -> Result<(Table, Keys)> {
-        let chain = self.chain_before(number)?;
-        let incarnation = self.incarnation(number);
-        let walked = walk(Place { disk, path, number, incarnation }, &chain)?;
-        Ok((walked.table, walked.keys))
     }
 
     /// What the first group of a segment must join.

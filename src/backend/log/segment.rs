@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
+use super::filter::Sought;
 use super::index_file::Index;
 use super::keys::Keys;
 use super::open_files::{OpenFile, OpenFiles};
@@ -138,8 +139,8 @@ impl Segment {
         self.index(|index| index.table().mark_before(ts_init))
     }
 
-    pub(super) fn lookup(&self, kind: IndexKind, key: &str) -> Result<Option<u64>> {
-        self.index(|index| index.lookup(kind, key)).map_err(|error| damaged(&self.path, error))
+    pub(super) fn lookup(&self, sought: &Sought<'_>) -> Result<Option<u64>> {
+        self.index(|index| index.lookup(sought)).map_err(|error| damaged(&self.path, error))
     }
 
     pub(super) fn keys_after(

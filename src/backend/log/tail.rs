@@ -3,7 +3,7 @@
 //! The end is that of the last group that counts (`walk`). What follows may be the torn remains of
 //! one group that was never acknowledged, and is then not part of the run. It is damage instead
 //! when the watermark says that more was acknowledged, or when a group behind it shows that the
-//! broken one had been whole. Reads only. Who cuts: `finish`.
+//! broken one had been whole. Reads only. Who cuts: `ahead`. The check of a whole run: `check`.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::format::SEGMENT_HEADER_BYTES;
 use super::index_file::Index;
 use super::run::LogRun;
 use super::segment::{Segment, segment_number};
-use super::small_file::{MANIFEST, read_watermark};
+use super::small_file::read_watermark;
 use super::table::Chain;
 use super::walk::{End, Place, Walked, next_header, walk};
 use crate::backend::disk::{Disk, Purpose};
@@ -133,99 +133,4 @@ fn check_watermark(run: &LogRun, chain: &Chain, reason: &str, path: &Path) -> Re
         return Err(EventStoreError::corrupted(path, text));
     }
     Ok(())
-}
-
-/// Checks every segment of a run, from the first to the last: each group, how they join, and the
-/// index of each segment that has one. A sealed run ends where its seal says (segment, offset).
-/// Answers the chain after the last group.
-///
-/// # Errors
-/// `Corrupted` names the first fault; those of reading.
-pub(super) fn check_all(run: &LogRun, sealed_last: Option<(u64, u64)>) -> Result<Chain> {
-    let last = match sealed_last {
-        Some((last, _)) => last,
-        None => last_used(run)?,
-    };
-    let mut chain = Chain::start(run.start.link);
-    for number in 1..=last {
-        let (disk, path) = run.segment_disk(number, Purpose::Read)?;
-        let incarnation = run.incarnation(number);
-        let place = Place { disk: &*disk, path: &path, number, incarnation };
-        let walked = walk(place, &chain)?;
-        if sealed_last.is_none() && number == last {
-            check_end(run, place, &walked)?;
-        } else {
-            check_finished(place, &walked, sealed_last.is_some())?;
-        }
-        if let Some(sealed) = sealed_last.filter(|sealed| sealed.0 == number)
-            && sealed.1 != walked.table.end
-        {
-            let (found, expected) = (walked.table.end, sealed.1);
-            let reason = format!("it ends at byte {found}, the seal says {expected}");
-            return Err(EventStoreError::corrupted(&path, reason));
-        }
-        check_index(run, number, &walked)?;
-        chain = walked.table.chain;
-    }
-    Ok(chain)
-}
-
-/// A segment that is not the last one of a run that was left has nothing behind its last group;
-/// cut or, until it is, zeros.
-fn check_finished(place: Place<'_>, walked: &Walked, is_cut: bool) -> Result<()> {
-    let End::Broken(reason) = &walked.end else { return Ok(()) };
-    let failed = |error| EventStoreError::from_io("reading a segment", Some(place.path), error);
-    let len = place.disk.len().map_err(failed)?;
-    let mut at = walked.table.end;
-    let mut bytes = vec![0; 64 << 10];
-    while at < len {
-        let count = (len - at).min(bytes.len() as u64) as usize;
-        place.disk.read(at, &mut bytes[..count]).map_err(failed)?;
-        if is_cut || bytes[..count].iter().any(|byte| *byte != 0) {
-            return Err(EventStoreError::corrupted(place.path, reason.clone()));
-        }
-        at += count as u64;
-    }
-    Ok(())
-}
-
-/// An index that is there is the one that its segment gives.
-fn check_index(run: &LogRun, number: u64, walked: &Walked) -> Result<()> {
-    let name = super::segment::index_name(number);
-    let path = run.path_of(&name);
-    let failed = |error| EventStoreError::from_io("reading an index", Some(&path), error);
-    let disk = match run.folder.open(&name, Purpose::Read) {
-        Ok(disk) => disk,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed(error)),
-    };
-    let expected =
-        super::index_file::encode(number, run.incarnation(number), &walked.table, &walked.keys);
-    let len = disk.len().map_err(failed)?;
-    let mut found = vec![0; expected.len().min(len as usize)];
-    disk.read(0, &mut found).map_err(failed)?;
-    if len != expected.len() as u64 || found != expected {
-        let reason = "it is not the index of its segment: delete it, it is made again";
-        return Err(EventStoreError::corrupted(&path, reason));
-    }
-    Ok(())
-}
-
-/// The chain that a seal names is the one that the log has.
-///
-/// # Errors
-/// `Corrupted`.
-pub(super) fn check_sealed_chain(run: &LogRun, sealed: &Chain, found: &Chain) -> Result<()> {
-    if sealed == found {
-        return Ok(());
-    }
-    let path = run.path_of(MANIFEST);
-    let reason = format!(
-        "the log ends with entry {} in group {}, the seal says entry {} in group {}",
-        found.high_watermark(),
-        found.group,
-        sealed.high_watermark(),
-        sealed.group
-    );
-    Err(EventStoreError::corrupted(&path, reason))
 }

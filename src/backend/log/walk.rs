@@ -31,6 +31,8 @@ pub(super) struct Walked {
     pub(super) table: Table,
     pub(super) keys: Keys,
     pub(super) end: End,
+    /// How many marks its first group set.
+    pub(super) first_marks: usize,
 }
 
 /// One segment, to be walked.
@@ -49,7 +51,7 @@ pub(super) struct Place<'d> {
 pub(super) fn walk(place: Place<'_>, chain: &Chain) -> Result<Walked> {
     let mut walk = Walk::new(place, chain)?;
     let end = walk.walk_on()?;
-    Ok(Walked { table: walk.table, keys: walk.keys, end })
+    Ok(walk.ended(end))
 }
 
 /// Walks a segment and goes on behind whatever is damaged, as far as groups can be recognised.
@@ -69,7 +71,7 @@ pub(super) fn walk_damaged(place: Place<'_>, chain: &Chain) -> Result<Walked> {
         walk.rejoins = true;
         end = walk.walk_on()?;
     }
-    Ok(Walked { table: walk.table, keys: walk.keys, end })
+    Ok(walk.ended(end))
 }
 
 /// Where, from an offset on, the header of a group of this number or a later one stands.
@@ -111,6 +113,7 @@ struct Walk<'d> {
     len: u64,
     table: Table,
     keys: Keys,
+    first_marks: Option<usize>,
     body: Vec<u8>,
     is_tolerant: bool,
     /// The next group need not join the one before it.
@@ -129,10 +132,16 @@ impl<'d> Walk<'d> {
             len: place.disk.len().map_err(reading(place.path))?,
             table: Table::new(chain, SEGMENT_HEADER_BYTES),
             keys: Keys::new(),
+            first_marks: None,
             body: Vec::new(),
             is_tolerant: false,
             rejoins: false,
         })
+    }
+
+    fn ended(self, end: End) -> Walked {
+        let first_marks = self.first_marks.unwrap_or(0);
+        Walked { table: self.table, keys: self.keys, end, first_marks }
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
@@ -206,6 +215,7 @@ impl<'d> Walk<'d> {
         chain.next_seq = header.first_seq.saturating_add(u64::from(header.count));
         chain.ts_init_max = header.ts_init_max;
         self.rejoins = false;
+        self.first_marks.get_or_insert(self.table.marks.len());
         self.table.end = at + GROUP_HEADER_BYTES as u64 + header.body_bytes;
         Ok(None)
     }

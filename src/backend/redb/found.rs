@@ -219,7 +219,7 @@ impl FoundRun for RedbRun {
         Ok(self.view(storage, snapshot, cache_bytes))
     }
 
-    fn examine(&self, cache_bytes: usize) -> Result<Examined> {
+    fn examine(&self, cache_bytes: usize, _threads: usize) -> Result<Examined> {
         let mut storage = self.storage()?;
         let mut checked = self.check(&storage, cache_bytes);
         if checked.is_ok() {

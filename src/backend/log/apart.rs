@@ -1,0 +1,87 @@
+//! Walks a segment before those before it were walked, so that several are walked at a time.
+//!
+//! What a walk takes from the segments before it is little: what the first group must join, the
+//! largest `ts_init`, and the anchor. The first is assumed to be what the first group itself
+//! names, and the others are put right afterwards. Where the assumption was wrong, the segment is
+//! walked again: the answer is always that of a walk in turn.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::format::{GROUP_HEADER_BYTES, GroupHeader, SEGMENT_HEADER_BYTES};
+use super::run::LogRun;
+use super::table::Chain;
+use super::walk::{Place, Walked, walk};
+use crate::backend::disk::{Disk, Purpose};
+use crate::error::{EventStoreError, Result};
+
+/// A segment that was walked and not yet joined.
+pub(super) struct Apart {
+    disk: Arc<dyn Disk>,
+    pub(super) path: PathBuf,
+    number: u64,
+    incarnation: u64,
+    assumed: Chain,
+    pub(super) walked: Walked,
+}
+
+impl Apart {
+    /// Walks a segment of a run.
+    ///
+    /// # Errors
+    /// `Corrupted` when its file is gone; those of reading.
+    pub(super) fn walk(run: &LogRun, number: u64) -> Result<Self> {
+        let (disk, path) = run.segment_disk(number, Purpose::Read)?;
+        let incarnation = run.incarnation(number);
+        let place = Place { disk: &*disk, path: &path, number, incarnation };
+        let assumed = named_by_first_group(place)?;
+        let walked = walk(place, &assumed)?;
+        Ok(Self { disk, path, number, incarnation, assumed, walked })
+    }
+
+    pub(super) fn place(&self) -> Place<'_> {
+        let Self { disk, path, number, incarnation, .. } = self;
+        Place { disk: &**disk, path, number: *number, incarnation: *incarnation }
+    }
+
+    /// Makes the walk one that began with `before`; answers whether it had to be walked again.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub(super) fn join(&mut self, before: &Chain) -> Result<bool> {
+        let joint = |chain: &Chain| (chain.group, chain.link, chain.next_seq);
+        if joint(&self.assumed) != joint(before) {
+            self.walked = walk(self.place(), before)?;
+            return Ok(true);
+        }
+        let Walked { table, first_marks, .. } = &mut self.walked;
+        table.ts_init_before = before.ts_init_max;
+        // From its second group on, a walk goes by what the groups name.
+        for mark in &mut table.marks[..*first_marks] {
+            mark.ts_init_max = mark.ts_init_max.max(before.ts_init_max);
+        }
+        if table.chain.group == before.group {
+            table.chain = before.clone();
+        } else if table.chain.anchor.is_none() {
+            table.chain.anchor.clone_from(&before.anchor);
+        }
+        Ok(false)
+    }
+}
+
+/// The chain that the first group names as the one before it, without what it does not name.
+fn named_by_first_group(place: Place<'_>) -> Result<Chain> {
+    let failed = |error| EventStoreError::from_io("reading a segment", Some(place.path), error);
+    let unknown = Chain::start(0);
+    let mut head = [0; GROUP_HEADER_BYTES];
+    if place.disk.len().map_err(failed)? < SEGMENT_HEADER_BYTES + head.len() as u64 {
+        return Ok(unknown);
+    }
+    place.disk.read(SEGMENT_HEADER_BYTES, &mut head).map_err(failed)?;
+    Ok(match GroupHeader::decode(&head) {
+        Some((GroupHeader { number: number @ 1.., previous, first_seq, .. }, _)) => {
+            Chain { group: number - 1, link: previous, next_seq: first_seq, ..unknown }
+        }
+        _ => unknown,
+    })
+}
