@@ -432,7 +432,7 @@ typedef struct es_operation_options {
     uint32_t struct_size;
     uint32_t abi_version;
     uint32_t flags;
-    uint32_t reserved0;
+    uint32_t threads;
     uint64_t cache_bytes;
     uint8_t digest_key[32];
     uint8_t expected_digest[32];

@@ -1675,9 +1675,10 @@ typedef struct es_operation_options {
      */
     uint32_t flags;
     /**
-     * Zero.
+     * es_verify_run: how many threads read and check the run, the caller's among them; 0: as many
+     * as there are processors that the process may use; at most 1,024. Other calls: 0.
      */
-    uint32_t reserved0;
+    uint32_t threads;
     /**
      * Memory for pages, in bytes; 0: 32 MiB, salvage 16 MiB for each of its two runs.
      */
@@ -3246,7 +3247,7 @@ ES_ASSERT_(es_operation_options_size, sizeof(es_operation_options) == 120);
 ES_ASSERT_(es_operation_options_struct_size, offsetof(es_operation_options, struct_size) == 0);
 ES_ASSERT_(es_operation_options_abi_version, offsetof(es_operation_options, abi_version) == 4);
 ES_ASSERT_(es_operation_options_flags, offsetof(es_operation_options, flags) == 8);
-ES_ASSERT_(es_operation_options_reserved0, offsetof(es_operation_options, reserved0) == 12);
+ES_ASSERT_(es_operation_options_threads, offsetof(es_operation_options, threads) == 12);
 ES_ASSERT_(es_operation_options_cache_bytes, offsetof(es_operation_options, cache_bytes) == 16);
 ES_ASSERT_(es_operation_options_digest_key, offsetof(es_operation_options, digest_key) == 24);
 ES_ASSERT_(es_operation_options_expected_digest, offsetof(es_operation_options, expected_digest) == 56);

@@ -807,6 +807,12 @@ class operation_options {
         raw_.flags |= ES_OPERATION_EXPECTED_DIGEST;
         return *this;
     }
+    /** verify_run: how many threads read the run, the caller's among them; 0: as many as there are
+     *  processors that the process may use; at most 1,024. */
+    operation_options &threads(std::uint32_t count) noexcept {
+        raw_.threads = count;
+        return *this;
+    }
     operation_options &cache_bytes(std::uint64_t bytes) noexcept {
         raw_.cache_bytes = bytes;
         return *this;

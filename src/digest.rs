@@ -70,12 +70,7 @@ impl DigestBuilder {
 
     /// Adds the next entry; `keys` is `None` where they were not recorded.
     pub fn add_entry(&mut self, entry_hash: &[u8; 32], keys: Option<KeyList<'_>>) {
-        self.pending.extend_from_slice(entry_hash);
-        let count = keys.map_or(KEYS_NOT_RECORDED, |keys| keys.len());
-        self.pending.extend_from_slice(&count.to_le_bytes());
-        if let Some(keys) = keys {
-            self.pending.extend_from_slice(keys.as_bytes());
-        }
+        Self::encode_entry(&mut self.pending, entry_hash, keys);
         if self.pending.len() >= PENDING_BYTES {
             self.hash_pending();
         }
@@ -84,6 +79,24 @@ impl DigestBuilder {
     fn hash_pending(&mut self) {
         self.hasher.update(&self.pending);
         self.pending.clear();
+    }
+
+    /// Appends what [`DigestBuilder::add_entry`] would take in of an entry.
+    pub(crate) fn encode_entry(
+        out: &mut Vec<u8>,
+        entry_hash: &[u8; 32],
+        keys: Option<KeyList<'_>>,
+    ) {
+        out.extend_from_slice(entry_hash);
+        let count = keys.map_or(KEYS_NOT_RECORDED, |keys| keys.len());
+        out.extend_from_slice(&count.to_le_bytes());
+        out.extend_from_slice(keys.map_or(&[], |keys| keys.as_bytes()));
+    }
+
+    /// Adds the next entries, as [`DigestBuilder::encode_entry`] appended them.
+    pub(crate) fn add_encoded(&mut self, entries: &[u8]) {
+        self.hash_pending();
+        self.hasher.update(entries);
     }
 
     /// Ends the digest with the latest anchor and the manifest as sealed.

@@ -24,6 +24,8 @@ pub const FRAME_ITEMS_MAX: u64 = 1_048_576;
 pub const ANCHOR_TEXT_BYTES_MAX: usize = 4096;
 /// Largest manifest frame that a writer accepts, in bytes.
 pub const MANIFEST_BYTES_MAX: usize = 16 << 20;
+/// Most threads that a verification may be given.
+pub const THREADS_MAX: usize = 1024;
 /// Topics that only the store itself may write.
 pub const LIFECYCLE_TOPIC_PREFIX: &str = "run.lifecycle.";
 

@@ -2,24 +2,27 @@
 //!
 //! The file is never written: its structure is checked over a copy-on-write view, then every
 //! entry, both indices, the manifest, the anchor and the run digest. No finding stops the rest.
-//! Memory grows with the findings, not with the run. A run that is not sealed is recovery's.
+//! Memory grows with the findings and the threads, not with the run. A run that is not sealed is
+//! recovery's.
 
 mod finding;
 mod index_check;
+mod rows;
 pub(crate) mod survey;
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
 pub use self::finding::{Drift, Finding};
 use self::index_check::IndexCheck;
-use self::survey::{RowSink, Surveyed, Walked, walk};
+use self::rows::{Rows, walk_in_parts};
+use self::survey::{Surveyed, Walked, walk};
 use crate::backend::EventReader;
 use crate::backend::run_format::{Examined, FoundRun};
-use crate::digest::{DigestBuilder, RunDigest};
-use crate::entry::Row;
+use crate::digest::RunDigest;
 use crate::error::{EventStoreError, Fault, Result};
+use crate::limits::THREADS_MAX;
 use crate::manifest::{RunManifest, RunStatus};
+use crate::platform::parallel::threads_given;
 use crate::progress::{ProgressCallback, Teller};
 use crate::snapshot::SnapshotAnchor;
 use crate::store;
@@ -32,13 +35,23 @@ pub struct VerifyOptions<'p> {
     pub digest_key: Option<[u8; 32]>,
     /// Memory for pages, in bytes; 32 MiB.
     pub cache_bytes: usize,
-    /// Is told how far the entries are.
+    /// How many threads read and check the run, the caller's among them; 0, the default: as many
+    /// as there are processors that the process may use. The report does not depend on it. A run
+    /// whose structure is damaged is read by one.
+    pub threads: usize,
+    /// Is told how far the entries are, on the caller's thread.
     pub progress: Option<&'p mut ProgressCallback<'p>>,
 }
 
 impl Default for VerifyOptions<'_> {
     fn default() -> Self {
-        Self { expected_digest: None, digest_key: None, cache_bytes: 32 << 20, progress: None }
+        Self {
+            expected_digest: None,
+            digest_key: None,
+            cache_bytes: 32 << 20,
+            threads: 0,
+            progress: None,
+        }
     }
 }
 
@@ -88,13 +101,17 @@ impl VerifyReport {
 /// Verifies a sealed run. `[blocks]` as long as reading the file takes, about twice.
 ///
 /// # Errors
-/// What cannot be verified: `NotFound`; `Locked` while a writer has it; `NotSealed`;
+/// `InvalidArgument` for more than 1,024 threads. What cannot be verified: `NotFound`; `Locked` while a writer has it; `NotSealed`;
 /// `UnsupportedFormat`; `Corrupted` for what is no run at all; `Timeout` when the progress
 /// callback ended it; `Backend`. Damage of a run is a finding, not an error.
 pub fn verify_run(path: &Path, options: VerifyOptions<'_>) -> Result<VerifyReport> {
+    if options.threads > THREADS_MAX {
+        let reason = format!("{}, allowed are 1 to {THREADS_MAX}, or 0", options.threads);
+        return Err(EventStoreError::invalid("threads", reason));
+    }
     let found = store::find_run(path)?;
     let plain = found.open(options.cache_bytes);
-    match found.examine(options.cache_bytes, 1)? {
+    match found.examine(options.cache_bytes, options.threads)? {
         Examined::Unsound(damage) => verify_unsound(&*found, damage, options),
         Examined::Sound(view) => {
             if !view.manifest()?.status.is_sealed() {
@@ -199,7 +216,8 @@ impl<'v, 'p> Verification<'v, 'p> {
         let teller = self.teller(&manifest.run_id, view.high_watermark());
         let mut rows = Rows::new(teller, key.as_ref());
         rows.indexed = Some(view.as_ref());
-        let walked = walk(&mut self.run, &mut rows)?;
+        let threads = threads_given(self.options.threads);
+        let walked = walk_in_parts(&mut self.run, &mut rows, threads)?;
         if walked.is_broken_off {
             return Err(EventStoreError::Timeout);
         }
@@ -231,7 +249,8 @@ impl<'v, 'p> Verification<'v, 'p> {
         mut indices: IndexCheck,
         has_bad_rows: bool,
     ) {
-        let finished = indices.finish(view, has_bad_rows);
+        let threads = threads_given(self.options.threads);
+        let finished = indices.finish(view, has_bad_rows, threads);
         self.findings.append(&mut indices.findings);
         if let Some(error) = indices.failure.take().or(finished.err()) {
             self.findings.push(damaged(&error));
@@ -342,46 +361,4 @@ fn hex(bytes: &[u8; 32]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// Sums up the rows as they go by.
-struct Rows<'r, 't> {
-    /// Where keys are looked up; `None` where no index can be trusted.
-    indexed: Option<&'r dyn EventReader>,
-    digest: DigestBuilder,
-    indices: IndexCheck,
-    entries: u64,
-    ts_init_max: Option<u64>,
-    findings: Vec<Finding>,
-    teller: Teller<'t>,
-}
-
-impl<'t> Rows<'_, 't> {
-    fn new(teller: Teller<'t>, key: Option<&[u8; 32]>) -> Self {
-        Self {
-            indexed: None,
-            digest: DigestBuilder::new(key),
-            indices: IndexCheck::default(),
-            entries: 0,
-            ts_init_max: None,
-            findings: Vec::new(),
-            teller,
-        }
-    }
-}
-
-impl RowSink for Rows<'_, '_> {
-    fn good(&mut self, row: Row<'_>) -> ControlFlow<()> {
-        self.digest.add_entry(&row.entry.entry_hash, row.keys);
-        self.ts_init_max = self.ts_init_max.max(Some(row.entry.ts_init));
-        self.entries += 1;
-        if let Some(view) = self.indexed {
-            self.indices.add(view, &row);
-        }
-        self.teller.add_entry()
-    }
-
-    fn bad(&mut self, finding: Finding) {
-        self.findings.push(finding);
-    }
 }

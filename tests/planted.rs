@@ -64,8 +64,10 @@ const LOG_FULL: (&str, &str) = ("log_damage", "run_on_a_full_disk_is_sealed");
 
 const LOOKUP: (&str, &str) =
     ("log_index", "lookup_reads_one_block_however_many_segments_there_are");
+const THREADS: (&str, &str) =
+    ("verifier_threads", "sound_runs_are_clean_with_any_number_of_threads");
 
-const CAUGHT_HERE: [Caught; 25] = [
+const CAUGHT_HERE: [Caught; 26] = [
     caught("ack_before_commit", KILL, "was acknowledged"),
     caught("skip_sync", ORDER, "the file"),
     caught("skip_sync", POWER_CUT, "acknowledged"),
@@ -90,6 +92,7 @@ const CAUGHT_HERE: [Caught; 25] = [
     caught("log_trust_cache", LOG_TRUST, "every file that may be wrong is flushed"),
     caught("log_filter_forgets", LOOKUP, "O-20261127"),
     caught("log_ignore_filter", LOOKUP, "reads for"),
+    caught("verify_skip_part", THREADS, "a sound run, 2 threads"),
     caught("ignore_size", OLDER, "the bytes behind it were written"),
 ];
 

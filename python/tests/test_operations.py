@@ -68,6 +68,11 @@ def test_verifying(open_run, tmp_path):
     assert not other
     assert [finding.kind for finding in other.findings] == [FindingKind.DIGEST_MISMATCH]
     assert other.findings[0].text
+    for threads in (1, 3):
+        assert eventstore.verify(path, expected_digest=digest, threads=threads) == clean
+    for threads in (-1, 1025):
+        with pytest.raises(ValueError, match="threads"):
+            eventstore.verify(path, threads=threads)
     with pytest.raises(eventstore.NotFoundError):
         eventstore.verify(tmp_path / "nothing")
     with pytest.raises(ValueError):

@@ -154,7 +154,7 @@ layouts! {
         struct_size 0, has_anchor 4, anchor_seq 8, replay_from 16, replay_to 24,
     }
     es_operation_options, 120 bytes, least 88 {
-        struct_size 0, abi_version 4, flags 8, reserved0 12, cache_bytes 16, digest_key 24,
+        struct_size 0, abi_version 4, flags 8, threads 12, cache_bytes 16, digest_key 24,
         expected_digest 56, reserved 88,
     }
     es_report_summary, 600 bytes, least 584 {

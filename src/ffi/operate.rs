@@ -16,7 +16,7 @@ use super::out;
 use super::report::{NO_NUMBERS, Numbers, Report, RunRow, digest_verdict, es_run_row, listed};
 use super::status::*;
 use crate::catalogue::list_runs;
-use crate::limits::ID_BYTES_MAX;
+use crate::limits::{ID_BYTES_MAX, THREADS_MAX};
 use crate::recovery::{Outcome, RecoveredRun, RecoveryOptions, recover};
 use crate::retention::{Keep, RetentionPlan, apply_retention, plan_retention};
 use crate::salvage::{SalvageOptions, salvage_run};
@@ -33,8 +33,9 @@ pub struct es_operation_options {
     pub abi_version: u32,
     /// ES_OPERATION_*, those that the call names.
     pub flags: u32,
-    /// Zero.
-    pub reserved0: u32,
+    /// es_verify_run: how many threads read and check the run, the caller's among them; 0: as many
+    /// as there are processors that the process may use; at most 1,024. Other calls: 0.
+    pub threads: u32,
     /// Memory for pages, in bytes; 0: 32 MiB, salvage 16 MiB for each of its two runs.
     pub cache_bytes: u64,
     /// With ES_OPERATION_DIGEST_KEY: the key of the run digest; never stored.
@@ -136,7 +137,7 @@ pub unsafe extern "C" fn es_recover(
         unsafe {
             out::clear_handle("out", out)?;
             let known = ES_OPERATION_DRY_RUN | ES_OPERATION_DIGEST_KEY;
-            let given = operation_options(options, known)?;
+            let given = operation_options(options, known)?.without_threads()?;
             let base = args::path("base", base, base_len)?;
             let instance = args::text("instance_id", instance_id, instance_id_len, ID_BYTES_MAX)?;
             let defaults = RecoveryOptions::default();
@@ -199,6 +200,7 @@ pub unsafe extern "C" fn es_verify_run(
                     expected_digest: given.expected_digest,
                     digest_key: given.digest_key,
                     cache_bytes: given.cache_bytes.unwrap_or(defaults.cache_bytes),
+                    threads: given.threads,
                     progress: None,
                 },
             )?;
@@ -268,7 +270,7 @@ pub unsafe extern "C" fn es_salvage_run(
         // SAFETY: the pointers are NULL or the caller's memory, as the header demands.
         unsafe {
             out::clear_handle("out", out)?;
-            let given = operation_options(options, ES_OPERATION_DIGEST_KEY)?;
+            let given = operation_options(options, ES_OPERATION_DIGEST_KEY)?.without_threads()?;
             let path = args::path("path", path, path_len)?;
             let base = args::path("base", base, base_len)?;
             let instance = args::text("instance_id", instance_id, instance_id_len, ID_BYTES_MAX)?;
@@ -420,9 +422,18 @@ pub unsafe extern "C" fn es_apply_retention(
 /// Options of an operation, read.
 struct GivenOptions {
     flags: u32,
+    threads: usize,
     cache_bytes: Option<usize>,
     digest_key: Option<[u8; 32]>,
     expected_digest: Option<[u8; 32]>,
+}
+
+impl GivenOptions {
+    /// For a call that works with one thread.
+    fn without_threads(self) -> Result<Self, Refusal> {
+        args::reserved("options.threads", &[self.threads as u64])?;
+        Ok(self)
+    }
 }
 
 /// # Safety
@@ -433,13 +444,13 @@ unsafe fn operation_options(
 ) -> Result<GivenOptions, Refusal> {
     if options.is_null() {
         let (digest_key, expected_digest) = (None, None);
-        return Ok(GivenOptions { flags: 0, cache_bytes: None, digest_key, expected_digest });
+        let (flags, threads, cache_bytes) = (0, 0, None);
+        return Ok(GivenOptions { flags, threads, cache_bytes, digest_key, expected_digest });
     }
     // SAFETY: handed down from the caller.
     let given: es_operation_options = unsafe { args::required("options", options) }?;
     args::check_abi(given.abi_version)?;
     args::known_flags("options.flags", given.flags, known_flags)?;
-    args::reserved("options.reserved0", &[u64::from(given.reserved0)])?;
     args::reserved("options.reserved", &given.reserved)?;
     let expects = given.flags & ES_OPERATION_EXPECTED_DIGEST != 0;
     if !expects && given.expected_digest != [0; 32] {
@@ -452,8 +463,14 @@ unsafe fn operation_options(
             format!("{cache_bytes}, allowed are {CACHE_BYTES_MIN} to {CACHE_BYTES_MAX}, or 0");
         return Err(Refusal::invalid("options.cache_bytes", reason));
     }
+    let threads = given.threads as usize;
+    if threads > THREADS_MAX {
+        let reason = format!("{threads}, allowed are 1 to {THREADS_MAX}, or 0");
+        return Err(Refusal::invalid("options.threads", reason));
+    }
     Ok(GivenOptions {
         flags: given.flags,
+        threads,
         cache_bytes: Some(cache_bytes).filter(|&bytes| bytes > 0),
         digest_key: digest_key(given.flags & ES_OPERATION_DIGEST_KEY != 0, &given.digest_key)?,
         expected_digest: expects.then_some(given.expected_digest),

@@ -2,7 +2,8 @@
 //!
 //! While the entries go by, each recorded key is looked up, and rows that point at the very entry
 //! that goes by are counted. If that count is the length of the index, every row has an entry
-//! that records its key, and no row needs to be looked at one by one; only otherwise each is.
+//! that records its key, and no row needs to be looked at one by one; only otherwise each is. What
+//! several checks found of neighbouring entries can be added up.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -13,6 +14,7 @@ use crate::entry::Row;
 use crate::error::{EventStoreError, Result};
 use crate::index::{IndexKind, KeyList};
 use crate::planted::planted;
+use crate::platform::parallel::in_order;
 
 /// See the module.
 #[derive(Default)]
@@ -52,19 +54,48 @@ impl IndexCheck {
         }
     }
 
-    /// Looks at the rows, once all entries went by; `has_bad_rows` when some were not good.
+    /// Adds what another check found of the entries that come next.
+    pub(super) fn add_part(&mut self, part: Self) {
+        let Self { confirmed, has_key_lists, reported: _, findings, failure } = part;
+        for (sum, more) in self.confirmed.iter_mut().zip(confirmed) {
+            *sum += more;
+        }
+        self.has_key_lists |= has_key_lists;
+        for finding in findings {
+            if let Finding::IndexDrift { kind, key, .. } = &finding
+                && self.reported.insert((*kind, key.clone()))
+            {
+                self.findings.push(finding);
+            }
+        }
+        self.failure = self.failure.take().or(failure);
+    }
+
+    /// Looks at the rows, once all entries went by; `has_bad_rows` when some were not good. The
+    /// indices are gone through side by side.
     ///
     /// # Errors
     /// `Corrupted` when an index cannot be read to its end.
-    pub(super) fn finish(&mut self, view: &dyn EventReader, has_bad_rows: bool) -> Result<()> {
-        for kind in IndexKind::ALL {
-            let high_watermark = view.high_watermark();
-            let (mut rows, mut dangling) = (0, 0);
-            view.visit_index(kind, None, &mut |_, target| {
-                rows += 1;
-                dangling += u64::from(target == 0 || target > high_watermark);
+    pub(super) fn finish(
+        &mut self,
+        view: &dyn EventReader,
+        has_bad_rows: bool,
+        threads: usize,
+    ) -> Result<()> {
+        let mut counts = Vec::new();
+        let kind = |number: u64| IndexKind::ALL[number as usize];
+        let kinds = 0..IndexKind::ALL.len() as u64;
+        in_order(
+            threads,
+            kinds,
+            |number| count_rows(view, kind(number)),
+            |number, counted| {
+                counts.push((kind(number), counted));
                 ControlFlow::Continue(())
-            })?;
+            },
+        );
+        for (kind, counted) in counts {
+            let (rows, dangling) = counted?;
             let is_unconfirmed =
                 self.has_key_lists && rows != self.confirmed[usize::from(kind.code())];
             if is_unconfirmed || has_bad_rows || dangling > 0 {
@@ -96,6 +127,18 @@ impl IndexCheck {
             self.findings.push(Finding::IndexDrift { kind, key, target, drift });
         }
     }
+}
+
+/// How many rows an index has, and how many of them point at no entry that there could be.
+fn count_rows(view: &dyn EventReader, kind: IndexKind) -> Result<(u64, u64)> {
+    let high_watermark = view.high_watermark();
+    let (mut rows, mut dangling) = (0, 0);
+    view.visit_index(kind, None, &mut |_, target| {
+        rows += 1;
+        dangling += u64::from(target == 0 || target > high_watermark);
+        ControlFlow::Continue(())
+    })?;
+    Ok((rows, dangling))
 }
 
 /// What is wrong with one index row, as far as its target tells.

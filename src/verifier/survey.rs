@@ -126,49 +126,119 @@ pub(crate) struct Walked {
 /// # Errors
 /// Those of the system. Damage goes to the sink.
 pub(crate) fn walk(run: &mut Surveyed<'_>, sink: &mut dyn RowSink) -> Result<Walked> {
-    let last = run.view.high_watermark();
-    let mut walked = Walked::default();
-    let mut repeated = None;
-    let mut next = Some(1).filter(|&first| first <= last);
-    while let Some(from) = next {
-        let result = run.view.clone().visit_range(from, last, Direction::Forward, &mut |row| {
-            walked.last_present = row.entry.seq;
-            let flow = sink.good(row);
-            walked.is_broken_off = flow.is_break();
-            flow
-        });
-        let Err(error) = result else { return Ok(walked) };
-        let bad = match bad_row(&error) {
-            Some(bad) => bad,
-            None if is_structural(&error) => {
-                let failed = from.max(walked.last_present.saturating_add(1));
-                let reached = match run.damage {
-                    Some(_) => {
-                        run.view = run.found.open_damaged(run.cache_bytes)?;
-                        run.next_reachable(failed, last)?
-                    }
-                    // A sound structure that cannot be read was made to be so: no way around it.
-                    None => None,
-                };
-                let end = reached.map_or(last, |reached| reached - 1);
-                let reason = format!("entries {failed} to {end} cannot be read: {error}");
-                BadRow { finding: Finding::Damaged { reason }, present: None, last: end }
-            }
-            None => return Err(error),
-        };
-        walked.last_present = walked.last_present.max(bad.present.unwrap_or(0));
-        next = bad.last.checked_add(1).filter(|&next| next <= last);
-        // What one damaged record says of many entries is said once.
-        let reason = match &bad.finding {
-            Finding::Undecodable { reason, .. } => Some(reason.clone()),
-            _ => None,
-        };
-        if reason.is_none() || reason != repeated {
-            sink.bad(bad.finding);
-        }
-        repeated = reason;
+    let mut walk = Walk::new(run);
+    walk.walk_on(sink, &|_| false)?;
+    Ok(walk.walked)
+}
+
+/// A walk that can be held up on its way.
+pub(crate) struct Walk<'r, 'f> {
+    run: &'r mut Surveyed<'f>,
+    last: u64,
+    /// The next row to be shown; `None` at the end.
+    next: Option<u64>,
+    walked: Walked,
+    /// What was said last of a row that does not decode.
+    repeated: Option<String>,
+}
+
+impl<'r, 'f> Walk<'r, 'f> {
+    /// Before the first row.
+    pub(crate) fn new(run: &'r mut Surveyed<'f>) -> Self {
+        let last = run.view.high_watermark();
+        let next = Some(1).filter(|&first| first <= last);
+        Self { run, last, next, walked: Walked::default(), repeated: None }
     }
-    Ok(walked)
+
+    pub(crate) fn next(&self) -> Option<u64> {
+        self.next
+    }
+
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
+    pub(crate) fn walked(&self) -> Walked {
+        self.walked
+    }
+
+    /// Takes note that the rows up to this one are good and were shown; `flow` is what the sink
+    /// said of them.
+    pub(crate) fn pass(&mut self, to: u64, flow: ControlFlow<()>) {
+        self.walked.last_present = to;
+        self.walked.is_broken_off = flow.is_break();
+        self.next = self.following(to).filter(|_| flow.is_continue());
+    }
+
+    fn following(&self, seq: u64) -> Option<u64> {
+        seq.checked_add(1).filter(|&next| next <= self.last)
+    }
+
+    /// Goes on to the end, or to before a good row for which `holds_up` says so.
+    ///
+    /// # Errors
+    /// Those of the system. Damage goes to the sink.
+    pub(crate) fn walk_on(
+        &mut self,
+        sink: &mut dyn RowSink,
+        holds_up: &dyn Fn(u64) -> bool,
+    ) -> Result<()> {
+        let last = self.last;
+        while let Some(from) = self.next {
+            let walked = &mut self.walked;
+            let mut held_up = None;
+            let view = self.run.view.clone();
+            let result = view.visit_range(from, last, Direction::Forward, &mut |row| {
+                if holds_up(row.entry.seq) {
+                    held_up = Some(row.entry.seq);
+                    return ControlFlow::Break(());
+                }
+                walked.last_present = row.entry.seq;
+                let flow = sink.good(row);
+                walked.is_broken_off = flow.is_break();
+                flow
+            });
+            let Err(error) = result else {
+                self.next = held_up;
+                return Ok(());
+            };
+            let bad = self.look_at_failure(from, error)?;
+            self.walked.last_present = self.walked.last_present.max(bad.present.unwrap_or(0));
+            self.next = self.following(bad.last);
+            // What one damaged record says of many entries is said once.
+            let reason = match &bad.finding {
+                Finding::Undecodable { reason, .. } => Some(reason.clone()),
+                _ => None,
+            };
+            if reason.is_none() || reason != self.repeated {
+                sink.bad(bad.finding);
+            }
+            self.repeated = reason;
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the next row or rows.
+    fn look_at_failure(&mut self, from: u64, error: EventStoreError) -> Result<BadRow> {
+        if let Some(bad) = bad_row(&error) {
+            return Ok(bad);
+        }
+        if !is_structural(&error) {
+            return Err(error);
+        }
+        let failed = from.max(self.walked.last_present.saturating_add(1));
+        let reached = match self.run.damage {
+            Some(_) => {
+                self.run.view = self.run.found.open_damaged(self.run.cache_bytes)?;
+                self.run.next_reachable(failed, self.last)?
+            }
+            // A sound structure that cannot be read was made to be so: no way around it.
+            None => None,
+        };
+        let end = reached.map_or(self.last, |reached| reached - 1);
+        let reason = format!("entries {failed} to {end} cannot be read: {error}");
+        Ok(BadRow { finding: Finding::Damaged { reason }, present: None, last: end })
+    }
 }
 
 struct BadRow {

@@ -203,9 +203,14 @@ static void options_and_outs(void) {
     REFUSED(ES_ERR_UNSUPPORTED_FIELD, "options.flags",
             es_salvage_run(path, ES_NTS, base, ES_NTS, INSTANCE, "n", 1, &options, &out.report, &err));
     options.flags = 0;
-    options.reserved0 = 1;
-    REFUSED(ES_ERR_UNSUPPORTED_FIELD, "options.reserved0", es_verify_run(path, ES_NTS, &options, &out.report, &err));
-    options.reserved0 = 0;
+    options.threads = 1025;
+    REFUSED(ES_ERR_INVALID_ARGUMENT, "options.threads", es_verify_run(path, ES_NTS, &options, &out.report, &err));
+    /* Calls that work with one thread refuse what they would ignore. */
+    options.threads = 1;
+    REFUSED(ES_ERR_UNSUPPORTED_FIELD, "options.threads", es_recover(base, ES_NTS, INSTANCE, &options, &out.report, &err));
+    REFUSED(ES_ERR_UNSUPPORTED_FIELD, "options.threads",
+            es_salvage_run(path, ES_NTS, base, ES_NTS, INSTANCE, "n", 1, &options, &out.report, &err));
+    options.threads = 0;
     options.reserved[3] = 1;
     REFUSED(ES_ERR_UNSUPPORTED_FIELD, "options.reserved", es_verify_run(path, ES_NTS, &options, &out.report, &err));
     options.reserved[3] = 0;
@@ -273,6 +278,13 @@ static void used_as_meant(void) {
     CHECK(out.summary.entries == 4 && out.summary.digest == ES_DIGEST_MATCHES && out.summary.findings == 0, "whole");
     CHECK(strcmp(out.summary.run_id, "r-2") == 0 && out.summary.status == ES_RUN_ENDED, "the run");
     es_free_report(found);
+    options.threads = 3;
+    ACCEPTED(es_verify_run(path, ES_NTS, &options, &out.report, &err));
+    found = out.report;
+    ACCEPTED(es_get_report_summary(found, &out.summary, &err));
+    CHECK(out.summary.entries == 4 && out.summary.digest == ES_DIGEST_MATCHES && out.summary.findings == 0, "by three");
+    es_free_report(found);
+    options.threads = 0;
     options.expected_digest[0] ^= 1;
     ACCEPTED(es_verify_run(path, ES_NTS, &options, &out.report, &err));
     found = out.report;

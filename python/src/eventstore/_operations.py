@@ -275,6 +275,9 @@ def _finding(row: s.EsFinding, arena: memoryview) -> Finding:
     )
 
 
+_THREADS_MAX = 1024
+
+
 def _options(
     digest_key: Optional[bytes] = None,
     expected_digest: Optional[bytes] = None,
@@ -331,13 +334,21 @@ def recover(
 
 
 def verify(
-    path: PathLike, *, digest_key: Optional[bytes] = None, expected_digest: Optional[bytes] = None
+    path: PathLike,
+    *,
+    digest_key: Optional[bytes] = None,
+    expected_digest: Optional[bytes] = None,
+    threads: int = 0,
 ) -> Verification:
     """Reads a sealed run whole and reports everything that is wrong with it; never writes.
 
-    Damage is a finding, not an exception: `if not verify(path): ...`.
+    Damage is a finding, not an exception: `if not verify(path): ...`. Reads with so many threads,
+    the caller's among them; 0: as many as there are processors that the process may use.
     """
+    if not 0 <= threads <= _THREADS_MAX:
+        raise ValueError(f"threads: {threads}, allowed are 1 to {_THREADS_MAX}, or 0")
     options = _options(digest_key, expected_digest)
+    options.threads = threads
     report = _report_of(lib.es_verify_run, [path_bytes(path)], byref(options))
     summary = report.summary()
     return Verification(

@@ -477,7 +477,7 @@ class EsOperationOptions(_Sized):
         ("struct_size", c_uint32),
         ("abi_version", c_uint32),
         ("flags", c_uint32),
-        ("reserved0", c_uint32),
+        ("threads", c_uint32),
         ("cache_bytes", c_uint64),
         ("digest_key", c_uint8 * 32),
         ("expected_digest", c_uint8 * 32),
