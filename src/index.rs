@@ -170,6 +170,18 @@ pub fn encode_keys(keys: &[IndexKey]) -> Result<(u32, Vec<u8>)> {
     Ok((keys.len() as u32, bytes))
 }
 
+/// Encodes keys that were found in a file: the bounds of writers do not bind them. `None` when a
+/// key is longer than its length can say.
+pub(crate) fn encode_found_keys(keys: &[IndexKey]) -> Option<(u32, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    for IndexKey { kind, key } in keys {
+        bytes.extend_from_slice(&kind.0.to_le_bytes());
+        bytes.extend_from_slice(&u16::try_from(key.len()).ok()?.to_le_bytes());
+        bytes.extend_from_slice(key.as_bytes());
+    }
+    Some((keys.len() as u32, bytes))
+}
+
 fn split_key(bytes: &[u8]) -> Option<(IndexKind, &str, &[u8])> {
     let kind = IndexKind::from_code(u16::from_le_bytes(bytes.get(0..2)?.try_into().ok()?))?;
     let length = usize::from(u16::from_le_bytes(bytes.get(2..4)?.try_into().ok()?));

@@ -30,8 +30,8 @@
 //! - [`entry`], [`headers`], [`index`], [`manifest`], [`snapshot`], [`error`], [`limits`]: the domain
 //! - [`codec`], [`hash`], [`digest`]: bytes and checks
 //! - [`backend`]: what a backend promises, and the backends
-//! - [`writer`], [`reader`]: one run; [`verifier`], [`recovery`], [`salvage`], [`retention`],
-//!   [`catalogue`]: what an operator does with many
+//! - [`writer`], [`reader`]: one run; [`verifier`], [`recovery`], [`salvage`], [`convert`],
+//!   [`retention`], [`catalogue`]: what an operator does with many
 //! - [`store`]: opens runs; the one place that names the backends
 //! - [`ffi`]: the C interface
 #![deny(unsafe_code)]
@@ -39,6 +39,7 @@
 pub mod backend;
 pub mod catalogue;
 pub mod codec;
+pub mod convert;
 pub mod digest;
 pub mod entry;
 pub mod error;

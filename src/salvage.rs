@@ -91,7 +91,8 @@ pub fn salvage_run(
     }
     let manifest = new_manifest(old_manifest.ok(), path, instance_id, run_id);
     let SalvageOptions { digest_key, cache_bytes, progress } = options;
-    let mut new = store::create_run(path, base, &manifest, cache_bytes, digest_key)?;
+    let mut new =
+        store::create_run(store::backend_at(path), base, &manifest, cache_bytes, digest_key)?;
     match fill(&mut old, &mut *new.store, &manifest, progress) {
         Ok(mut report) => {
             report.path = new.path;

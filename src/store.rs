@@ -198,7 +198,7 @@ fn log_options(digest_key: Option<[u8; 32]>) -> LogOptions {
 }
 
 /// The backend of what lies at a path: a run of the log backend is a directory.
-fn backend_at(path: &Path) -> BackendKind {
+pub(crate) fn backend_at(path: &Path) -> BackendKind {
     if path.is_dir() { BackendKind::Log } else { BackendKind::Redb }
 }
 
@@ -256,13 +256,13 @@ pub(crate) fn run_formats(base: &Path) -> [(BackendKind, Box<dyn RunFormat>); 2]
     ]
 }
 
-/// Creates a run without a writer's thread, for operations that fill it themselves, of the same
-/// backend as the run at `like`. Holds the instance meanwhile.
+/// Creates a run without a writer's thread, for operations that fill it themselves. Holds the
+/// instance meanwhile.
 ///
 /// # Errors
-/// Those of [`open_run`].
+/// Those of [`open_run`]; `InvalidArgument` for a backend without files.
 pub(crate) fn create_run(
-    like: &Path,
+    backend: BackendKind,
     base: &Path,
     manifest: &RunManifest,
     cache_bytes: usize,
@@ -270,17 +270,21 @@ pub(crate) fn create_run(
 ) -> Result<NewRun> {
     manifest.check_new()?;
     let lock = InstanceLock::acquire(base, &manifest.instance_id)?;
-    if backend_at(like) == BackendKind::Log {
-        let mut store = LogStore::new(base, log_options(digest_key));
-        store.open_run(manifest)?;
-        let path = store.run_path().expect("opened above");
-        let format = Box::new(log::LogFiles::new(base));
-        return Ok(NewRun { store: Box::new(store), path, format, lock });
-    }
-    let mut store = RedbStore::new(base, RedbOptions { two_phase: true, cache_bytes, digest_key });
+    let (mut store, format): (Box<dyn EventStore>, Box<dyn RunFormat>) = match backend {
+        BackendKind::Memory => return Err(EventStoreError::invalid("backend", "has no files")),
+        BackendKind::Redb => {
+            let options = RedbOptions { two_phase: true, cache_bytes, digest_key };
+            (Box::new(RedbStore::new(base, options)), Box::new(redb::RedbFiles::new(base)))
+        }
+        BackendKind::Log => {
+            let store = LogStore::new(base, log_options(digest_key));
+            (Box::new(store), Box::new(log::LogFiles::new(base)))
+        }
+    };
     store.open_run(manifest)?;
-    let path = store.run_path().expect("opened above");
-    Ok(NewRun { store: Box::new(store), path, format: Box::new(redb::RedbFiles::new(base)), lock })
+    let name = format!("{}{}", manifest.run_id, format.suffix());
+    let path = base.join(&manifest.instance_id).join(name);
+    Ok(NewRun { store, path, format, lock })
 }
 
 /// A run that an operation made.

@@ -66,8 +66,10 @@ const LOOKUP: (&str, &str) =
     ("log_index", "lookup_reads_one_block_however_many_segments_there_are");
 const THREADS: (&str, &str) =
     ("verifier_threads", "sound_runs_are_clean_with_any_number_of_threads");
+const CONVERT: (&str, &str) = ("convert", "conversion_keeps_everything_both_ways");
+const CONVERT_KILL: (&str, &str) = ("convert", "killed_conversion_leaves_no_half_run");
 
-const CAUGHT_HERE: [Caught; 26] = [
+const CAUGHT_HERE: [Caught; 28] = [
     caught("ack_before_commit", KILL, "was acknowledged"),
     caught("skip_sync", ORDER, "the file"),
     caught("skip_sync", POWER_CUT, "acknowledged"),
@@ -93,6 +95,8 @@ const CAUGHT_HERE: [Caught; 26] = [
     caught("log_filter_forgets", LOOKUP, "O-20261127"),
     caught("log_ignore_filter", LOOKUP, "reads for"),
     caught("verify_skip_part", THREADS, "a sound run, 2 threads"),
+    caught("convert_loses_keys", CONVERT, "the copy is not what was written"),
+    caught("convert_in_place", CONVERT_KILL, "a run is there"),
     caught("ignore_size", OLDER, "the bytes behind it were written"),
 ];
 

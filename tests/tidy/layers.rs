@@ -48,7 +48,7 @@ const LAYERS: [Layer; 12] = [
     },
     Layer {
         name: "operations",
-        modules: &["catalogue", "verifier", "recovery", "salvage", "retention"],
+        modules: &["catalogue", "verifier", "recovery", "salvage", "convert", "retention"],
         may_name: &["ground", "domain", "platform", "contract", "middle", "store"],
     },
     Layer {
