@@ -3,8 +3,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use eventstore::index::IndexKind;
+use eventstore::limits::THREADS_MAX;
 use eventstore::retention::Keep;
 use eventstore::store::BackendKind;
 use globset::{Glob, GlobMatcher};
@@ -40,6 +42,7 @@ pub(crate) enum Command {
     Verify(Verify),
     Recover(Recover),
     Salvage(Salvage),
+    Convert(Convert),
     Retention(Retention),
     Bench(Bench),
     #[command(hide = true)]
@@ -209,9 +212,16 @@ pub(crate) struct Verify {
     /// Gives up after so many seconds [default: 60, and one more for every 4 MiB of the file]
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout: Option<u64>,
+    /// Reads with so many threads; 0 is as many as there are processors for them
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads())]
+    pub(crate) threads: u64,
     /// Prints the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn threads() -> RangedU64ValueParser {
+    clap::value_parser!(u64).range(..=THREADS_MAX as u64)
 }
 
 /// Seals the runs of an instance that their writers left, and says which one to continue.
@@ -242,6 +252,26 @@ pub(crate) struct Salvage {
     /// Name of the new run [default: <unix seconds>-<8 random characters>]
     #[arg(long, value_name = "ID")]
     pub(crate) run_id: Option<String>,
+    /// Prints the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Copies a sealed run into a run of another backend: the same entries, hashes, keys and digest.
+///
+/// The original is verified before; the copy is compared with it row by row and verified, and only
+/// then gets its name, `DIR/<instance>/<run>`. A damaged run is refused: salvage it. A run of
+/// another writer, which records no key lists, gets its keys from its index rows.
+#[derive(Args)]
+pub(crate) struct Convert {
+    /// The run's file or directory
+    pub(crate) run: PathBuf,
+    /// How the copy is stored; the original's own backend makes a plain copy
+    #[arg(long, value_enum, value_name = "BACKEND")]
+    pub(crate) to: Backend,
+    /// The folder that is to hold the copy, in a folder for its instance; not the original's own
+    #[arg(long, value_name = "DIR")]
+    pub(crate) base: PathBuf,
     /// Prints the result as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -280,6 +310,8 @@ fn keep(text: &str) -> Result<Keep, String> {
 /// Verifies for `verify`, in a process of its own.
 #[derive(Args)]
 pub(crate) struct Inspect {
+    #[arg(long, default_value_t = 0)]
+    pub(crate) threads: u64,
     pub(crate) run: PathBuf,
 }
 

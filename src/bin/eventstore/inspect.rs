@@ -2,13 +2,16 @@
 //! a JSON message a line.
 
 use std::io::{self, Write};
+use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::thread::available_parallelism;
 
 use eventstore::verifier::{self, VerifyOptions};
 use rustix::process::{self, Resource, Rlimit, Signal};
 use serde::{Deserialize, Serialize};
 
+use crate::arguments::Inspect;
 use crate::failure::{Exit, Failure, Outcome, whole_text};
 use crate::finding::{InWords, Report};
 
@@ -24,16 +27,18 @@ pub(crate) enum Message {
     Refused { line: String },
 }
 
-pub(crate) fn run(path: &Path) -> Outcome {
+pub(crate) fn run(arguments: &Inspect) -> Outcome {
+    let path = &*arguments.run;
+    let threads = arguments.threads as usize;
     // An orphan would read on for nobody.
     let limited = process::set_parent_process_death_signal(Some(Signal::KILL)).and_then(|()| {
         limit(Resource::Core, 0)?;
-        limit(Resource::As, address_space_bytes(path))
+        limit(Resource::As, address_space_bytes(path, threads))
     });
     limited.map_err(|error| {
         Failure::from_io(path.display(), "limiting the verifier", &error.into())
     })?;
-    tell(&look(path))?;
+    tell(&look(path, threads))?;
     Ok(Exit::Done)
 }
 
@@ -43,14 +48,30 @@ fn limit(resource: Resource, most: u64) -> rustix::io::Result<()> {
     process::setrlimit(resource, Rlimit { current: Some(most), maximum: given.maximum })
 }
 
-/// Room for caches and code, and for one entry that is as large as the whole file.
-fn address_space_bytes(path: &Path) -> u64 {
+/// Room for caches and code, for the stack and heap of each thread, and for one entry that is as
+/// large as the whole run.
+fn address_space_bytes(path: &Path, threads: usize) -> u64 {
     const WITHOUT_ENTRIES: u64 = 1 << 30;
-    let bytes = path.metadata().map_or(0, |found| found.len());
-    WITHOUT_ENTRIES.saturating_add(bytes.saturating_mul(2))
+    const A_THREAD: u64 = 160 << 20;
+    let threads = match threads {
+        0 => available_parallelism().map_or(1, NonZero::get),
+        count => count,
+    };
+    let of_threads = A_THREAD * threads as u64;
+    WITHOUT_ENTRIES.saturating_add(of_threads).saturating_add(bytes_of(path).saturating_mul(2))
 }
 
-fn look(path: &Path) -> Message {
+/// The length of a run: of its file, or of the files in its directory. What cannot be read does
+/// not count.
+pub(crate) fn bytes_of(path: &Path) -> u64 {
+    let length = |path: &Path| path.metadata().map_or(0, |found| found.len());
+    match path.read_dir() {
+        Ok(items) => items.flatten().map(|item| length(&item.path())).sum(),
+        Err(_) => length(path),
+    }
+}
+
+fn look(path: &Path, threads: usize) -> Message {
     let mut told = |reached: &eventstore::progress::Progress| {
         let eventstore::progress::Progress { entries, entries_total, .. } = *reached;
         match tell(&Message::Progress { entries, entries_total }) {
@@ -58,7 +79,7 @@ fn look(path: &Path) -> Message {
             Err(_) => ControlFlow::Break(()),
         }
     };
-    let options = VerifyOptions { progress: Some(&mut told), ..VerifyOptions::default() };
+    let options = VerifyOptions { threads, progress: Some(&mut told), ..VerifyOptions::default() };
     match verifier::verify_run(path, options) {
         Ok(report) => Message::Found { report: (&report).into(), in_words: (&report).into() },
         Err(error) => match Failure::about(path, &error) {

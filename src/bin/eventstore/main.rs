@@ -5,6 +5,7 @@
 
 mod arguments;
 mod bench;
+mod convert;
 mod dump;
 mod entry;
 mod failure;
@@ -73,12 +74,13 @@ fn run(command: Command) -> Outcome {
         Command::Verify(arguments) => verify::run(&arguments, &mut screen),
         Command::Recover(arguments) => recover::run(&arguments, &mut screen),
         Command::Salvage(arguments) => salvage::run(&arguments, &mut screen),
+        Command::Convert(arguments) => convert::run(&arguments, &mut screen),
         Command::Retention(arguments) => retention::run(&arguments, &mut screen),
         Command::Bench(arguments) => bench::run(&arguments, &mut screen),
         Command::BenchFill(arguments) => bench::fill(&arguments, &mut screen),
         Command::Inspect(arguments) => {
             drop(screen);
-            return inspect::run(&arguments.run);
+            return inspect::run(&arguments);
         }
         Command::Generate(arguments) => generate::run(&arguments),
     };

@@ -86,7 +86,7 @@ fn print_json(screen: &mut Screen, instance: &str, listing: &RunListing) -> std:
     })
 }
 
-fn backend_name(backend: BackendKind) -> &'static str {
+pub(crate) fn backend_name(backend: BackendKind) -> &'static str {
     match backend {
         BackendKind::Redb => "redb",
         BackendKind::Memory => "memory",

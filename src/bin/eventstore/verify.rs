@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use crate::arguments::Verify;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::finding::{FindingInWords, InWords, Report};
-use crate::inspect::Message;
+use crate::inspect::{Message, bytes_of};
 use crate::progress::Progress;
 use crate::screen::{Screen, Tone, shown};
 use crate::table::{self, Align, Cell, grouped};
 
 pub(crate) fn run(arguments: &Verify, screen: &mut Screen) -> Outcome {
-    let (report, in_words) = report_of(&arguments.run, arguments.timeout)?;
+    let (report, in_words) = report_of(arguments)?;
     if arguments.json {
         screen.json(&report)?;
     } else {
@@ -33,16 +33,16 @@ pub(crate) fn run(arguments: &Verify, screen: &mut Screen) -> Outcome {
 fn patience(path: &Path) -> Duration {
     const AT_LEAST: u64 = 60;
     const BYTES_PER_SECOND: u64 = 4 << 20;
-    let bytes = path.metadata().map_or(0, |found| found.len());
-    Duration::from_secs(AT_LEAST + bytes / BYTES_PER_SECOND)
+    Duration::from_secs(AT_LEAST + bytes_of(path) / BYTES_PER_SECOND)
 }
 
-fn report_of(path: &Path, timeout_seconds: Option<u64>) -> Result<(Report, InWords), Failure> {
-    let patience = timeout_seconds.map_or_else(|| patience(path), Duration::from_secs);
+fn report_of(arguments: &Verify) -> Result<(Report, InWords), Failure> {
+    let path = &*arguments.run;
+    let patience = arguments.timeout.map_or_else(|| patience(path), Duration::from_secs);
     // Beyond what the clock can count, nobody waits.
     let deadline = Instant::now().checked_add(patience);
     let failed = |error| Failure::from_io(path.display(), "starting the verifier", &error);
-    let child = Inspector::start(path).map_err(failed)?;
+    let child = Inspector::start(path, arguments.threads).map_err(failed)?;
     let progress = Progress::over_entries();
     loop {
         match child.next(deadline) {
@@ -79,9 +79,10 @@ enum Next {
 }
 
 impl Inspector {
-    fn start(path: &Path) -> io::Result<Self> {
+    fn start(path: &Path, threads: u64) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg("inspect")
+            .arg(format!("--threads={threads}"))
             .arg("--")
             .arg(path)
             .stdin(Stdio::null())

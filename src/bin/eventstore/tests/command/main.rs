@@ -3,6 +3,7 @@
 
 mod bench;
 mod capture;
+mod convert;
 mod golden;
 mod harness;
 mod kill;
