@@ -15,8 +15,9 @@ use super::table::{Chain, Mark, Table};
 use crate::index::IndexKind;
 
 const MAGIC: [u8; 8] = *b"ESLOGIDX";
-/// A block of keys ends with the first that reaches this length.
-const BLOCK_BYTES: usize = 4 << 10;
+/// A block of keys ends with the first that reaches this length: short, since a lookup reads,
+/// checks and walks through one.
+const BLOCK_BYTES: usize = 1 << 10;
 const MARK_BYTES: usize = 28;
 const KEY_HEADER_BYTES: usize = 12;
 
@@ -142,11 +143,16 @@ impl<'a> Source<'a> {
     }
 
     fn key(&mut self) -> Option<(IndexKind, &'a str, u64)> {
+        let (code, key, seq) = self.raw_key()?;
+        Some((IndexKind::from_code(code)?, std::str::from_utf8(key).ok()?, seq))
+    }
+
+    /// A key whose kind and text were not looked at.
+    fn raw_key(&mut self) -> Option<(u16, &'a [u8], u64)> {
         let head = self.take(KEY_HEADER_BYTES)?;
-        let kind = IndexKind::from_code(u16::from_le_bytes([head[0], head[1]]))?;
         let length = usize::from(u16::from_le_bytes([head[2], head[3]]));
-        let key = std::str::from_utf8(self.take(length)?).ok()?;
-        Some((kind, key, u64_at(head, 4)))
+        let key = self.take(length)?;
+        Some((u16::from_le_bytes([head[0], head[1]]), key, u64_at(head, 4)))
     }
 }
 
@@ -184,8 +190,8 @@ impl IndexFile {
         let Some(at) = self.blocks.partition_point(after).checked_sub(1) else { return Ok(None) };
         let bytes = self.block(&self.blocks[at])?;
         let mut source = Source(&bytes);
-        while let Some((found_kind, found, seq)) = source.key() {
-            if (found_kind, found) == wanted {
+        while let Some((code, found, seq)) = source.raw_key() {
+            if code == sought.kind.code() && found == sought.key.as_bytes() {
                 return Ok(Some(seq));
             }
         }
