@@ -43,6 +43,31 @@ pub struct Sealed {
     pub digest: Option<RunDigest>,
 }
 
+/// Why no more entries come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The run was sealed, as this.
+    Sealed(RunStatus),
+    /// Its writer is gone and has not sealed it: nothing more comes, until recovery seals it.
+    WriterGone,
+}
+
+impl Ended {
+    /// What a run's status says.
+    pub(crate) fn by_seal(status: RunStatus) -> Option<Self> {
+        status.is_sealed().then_some(Self::Sealed(status))
+    }
+}
+
+/// How far a run is, and whether more comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tail {
+    /// The largest durable sequence.
+    pub high_watermark: u64,
+    /// Why no more comes; `None` while more may.
+    pub ended: Option<Ended>,
+}
+
 /// Receives the rows of a scan; `Break` ends it early, which is not an error.
 pub type RowVisitor<'v> = dyn FnMut(Row<'_>) -> ControlFlow<()> + 'v;
 /// Receives the rows of an index; `Break` ends it early.
@@ -219,6 +244,17 @@ pub trait EventReader: Send + Sync {
     /// # Errors
     /// `Corrupted`.
     fn digest(&self) -> Result<Option<RunDigest>>;
+
+    /// How far the run is, and whether more comes, as far as this view can tell. Of a run that
+    /// another process writes it is looked at anew.
+    ///
+    /// # Errors
+    /// Those of [`EventReader::manifest`].
+    fn tail(&self) -> Result<Tail> {
+        // In this order: of a sealed run the high-watermark is then the last.
+        let ended = Ended::by_seal(self.manifest()?.status);
+        Ok(Tail { high_watermark: self.high_watermark(), ended })
+    }
 
     /// The rows of a small range as a list, see [`EventReader::visit_range`].
     ///

@@ -1,13 +1,18 @@
 //! Reading a run: live beside its writer, sealed, or after a crash.
 //!
-//! A reader adds to the backend's view what readers of every backend share: the restore plan, the
-//! run's path, and the sealing of a run that its writer left. Any thread.
+//! A reader adds to the backend's view what readers of every backend share: waiting for more, the
+//! restore plan, the run's path, and the sealing of a run that its writer left. Any thread.
+
+mod tail;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use self::tail::Mover;
+
+pub use crate::backend::{Ended, Tail};
 use crate::backend::{EventReader, EventStore};
 use crate::error::{EventStoreError, Result};
 use crate::manifest::RunStatus;
@@ -30,6 +35,7 @@ pub struct RestorePlan {
 pub struct Reader {
     view: Arc<dyn EventReader>,
     path: Option<PathBuf>,
+    mover: Mover,
     crashed: Option<Mutex<Crashed>>,
 }
 
@@ -45,9 +51,14 @@ const _: () = {
 };
 
 impl Reader {
-    /// A reader that only reads.
+    /// A reader of a sealed run.
     pub(crate) fn new(view: Arc<dyn EventReader>, path: Option<PathBuf>) -> Self {
-        Self { view, path, crashed: None }
+        Self { view, path, mover: Mover::Nobody, crashed: None }
+    }
+
+    /// A reader of a run that another process may be writing.
+    pub(crate) fn elsewhere(view: Arc<dyn EventReader>, path: PathBuf) -> Self {
+        Self { view, path: Some(path), mover: Mover::Elsewhere, crashed: None }
     }
 
     /// A reader of a run that is being written, or was. As long as it lives nobody else repairs or
@@ -56,7 +67,8 @@ impl Reader {
     /// # Errors
     /// Those of [`Run::view`].
     pub fn of(run: &Run) -> Result<Self> {
-        Ok(Self::new(run.view()?, run.path().map(Path::to_path_buf)))
+        let (path, mover) = (run.path().map(Path::to_path_buf), Mover::Here(run.watermark()));
+        Ok(Self { view: run.view()?, path, mover, crashed: None })
     }
 
     /// A reader of a run that its writer left, which it may seal.
@@ -67,7 +79,7 @@ impl Reader {
     ) -> Result<Self> {
         let view = store.reader()?;
         let crashed = Mutex::new(Crashed { store, _instance_lock: instance_lock });
-        Ok(Self { view, path, crashed: Some(crashed) })
+        Ok(Self { view, path, mover: Mover::Nobody, crashed: Some(crashed) })
     }
 
     /// The rows, keys, anchor and manifest of the run.
@@ -78,6 +90,18 @@ impl Reader {
     /// The run's file or directory; `None` in memory.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    /// Waits until `seq` is durable, the run is sealed, or its writer is gone without sealing it;
+    /// answers at once for a run that nobody writes. `timeout_ns` 0 polls, `u64::MAX` waits without
+    /// end. A run that this process writes wakes its waiters; one of another process is looked at
+    /// again every 2 ms at the latest.
+    ///
+    /// # Errors
+    /// `Timeout`: call again; `Corrupted` when what was acknowledged is damaged or missing; those of
+    /// the view's manifest.
+    pub fn wait_tail(&self, seq: u64, timeout_ns: u64) -> Result<Tail> {
+        tail::wait(&self.mover, &*self.view, seq, timeout_ns)
     }
 
     /// The latest anchor and the range to replay after it.

@@ -1,7 +1,7 @@
 //! Opens runs: the one place that knows which backends there are.
 //!
 //! It checks options, takes the instance's lock, chooses the backend and hands the run to the
-//! [`crate::writer`] or to a [`Reader`]. What a run is, once open, is theirs.
+//! [`crate::writer`] or to a [`Reader`], or copies it. What a run is, once open, is theirs.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::backend::EventStore;
 use crate::backend::log::{self, LogOptions, LogStore};
 use crate::backend::memory::MemoryStore;
 use crate::backend::redb::{self, RedbOptions, RedbStore};
-use crate::backend::run_format::{FoundRun, RunFormat};
+use crate::backend::run_format::{FoundRun, RunFormat, taken};
 use crate::error::{EventStoreError, Result};
 use crate::limits::BATCH_ENTRIES_MAX;
 use crate::manifest::{RunManifest, check_id};
@@ -19,6 +19,8 @@ use crate::writer::{
     Created, HaltCallback, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, QueueMemory, Run, Settings,
     WaitPolicy,
 };
+
+pub use crate::backend::run_format::CopiedRun;
 
 /// Where the entries of a run live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -212,6 +214,65 @@ pub fn open_sealed_run(path: &Path, options: &ReaderOptions) -> Result<Reader> {
         _ => redb::open_sealed(path, options.cache_bytes, options.check)?,
     };
     Ok(Reader::new(view, Some(path.to_path_buf())))
+}
+
+/// Opens a run for reading while another process may be writing it, and keeps up with what that
+/// acknowledges; a sealed run opens as with [`open_sealed_run`]. It costs the writer nothing; nobody
+/// deletes the run as long as the reader lives. Of the log backend alone: a redb run is read within
+/// the process that writes it ([`Reader::of`]) until it is sealed.
+///
+/// # Errors
+/// `NotFound`; `Unsupported` for a redb run that somebody holds, and for the check of a run that is
+/// not sealed; `NotSealed` for a redb run that nobody holds; `Locked` while the run is being deleted;
+/// `Corrupted` when what was acknowledged is damaged or missing; `UnsupportedFormat`.
+pub fn open_live_run(path: &Path, options: &ReaderOptions) -> Result<Reader> {
+    let view = match backend_at(path) {
+        BackendKind::Log => log::open_live(path, options.check)?,
+        _ => redb::open_sealed(path, options.cache_bytes, options.check)
+            .map_err(|error| held_redb(path, "reading", error))?,
+    };
+    Ok(Reader::elsewhere(view, path.to_path_buf()))
+}
+
+fn held_redb(path: &Path, doing: &str, error: EventStoreError) -> EventStoreError {
+    match error {
+        // The reason first: the path may be long.
+        EventStoreError::Locked(_) => EventStoreError::Unsupported {
+            what: format!(
+                "{doing} a redb run that somebody has open, only the log backend can; wait for its \
+                 seal: {}",
+                path.display()
+            ),
+        },
+        other => other,
+    }
+}
+
+/// Copies a run, sealed or being written by any process, to `<base>/<instance_id>/`, under its own
+/// name. The copy is durable and whole when this returns; before, the name does not exist. Of a run
+/// that is not sealed it has what is acknowledged, and is as if its process had died just then:
+/// `Running`, for recovery. Its entries are not checked. Holds the instance below `base` meanwhile.
+///
+/// # Errors
+/// `AlreadyExists` when the name is taken there, unchanged; `Unsupported` for a redb run that
+/// somebody holds; `NotSealed` for a redb run that was left; `Locked` while the run is being deleted
+/// or somebody holds the instance below `base`; `NotFound`, `Corrupted`, `UnsupportedFormat` of the
+/// run; `Disk`, `Backend`.
+pub fn copy_run(path: &Path, base: &Path) -> Result<CopiedRun> {
+    let source = match backend_at(path) {
+        BackendKind::Log => log::open_copy(path)?,
+        _ => redb::open_copy(path).map_err(|error| held_redb(path, "copying", error))?,
+    };
+    let manifest = source.manifest()?;
+    for (_, format) in run_formats(base) {
+        let name = format!("{}{}", manifest.run_id, format.suffix());
+        let there = base.join(&manifest.instance_id).join(name);
+        if std::fs::symlink_metadata(&there).is_ok() {
+            return Err(taken(&there));
+        }
+    }
+    let _lock = InstanceLock::acquire(base, &manifest.instance_id)?;
+    source.copy_to(base)
 }
 
 /// Opens a run whose writer is gone, repairing its structure if need be, for reading and for

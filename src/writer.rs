@@ -30,6 +30,7 @@ pub use run::{DraftAt, Run};
 pub use shared::HaltCallback;
 
 pub(crate) use handoff::room::{BYTES_MAX as QUEUE_BYTES_MAX, ENTRIES_MAX as QUEUE_ENTRIES_MAX};
+pub(crate) use handoff::watermark::Watermark;
 pub(crate) use memory::QueueMemory;
 pub(crate) use options::Settings;
 pub(crate) use run::Created;

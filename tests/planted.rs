@@ -69,7 +69,12 @@ const THREADS: (&str, &str) =
 const CONVERT: (&str, &str) = ("convert", "conversion_keeps_everything_both_ways");
 const CONVERT_KILL: (&str, &str) = ("convert", "killed_conversion_leaves_no_half_run");
 
-const CAUGHT_HERE: [Caught; 28] = [
+const LIVE_MARK: (&str, &str) =
+    ("live", "damage::reader_stops_at_the_watermark_whatever_lies_behind_it");
+const LIVE_RETENTION: (&str, &str) =
+    ("live", "followed_run_is_not_deleted_until_its_reader_is_gone");
+
+const CAUGHT_HERE: [Caught; 30] = [
     caught("ack_before_commit", KILL, "was acknowledged"),
     caught("skip_sync", ORDER, "the file"),
     caught("skip_sync", POWER_CUT, "acknowledged"),
@@ -97,6 +102,8 @@ const CAUGHT_HERE: [Caught; 28] = [
     caught("verify_skip_part", THREADS, "a sound run, 2 threads"),
     caught("convert_loses_keys", CONVERT, "the copy is not what was written"),
     caught("convert_in_place", CONVERT_KILL, "a run is there"),
+    caught("log_follow_beyond_watermark", LIVE_MARK, "left == right"),
+    caught("log_delete_what_is_followed", LIVE_RETENTION, "a run that is read was deleted"),
     caught("ignore_size", OLDER, "the bytes behind it were written"),
 ];
 

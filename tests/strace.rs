@@ -7,6 +7,8 @@
 mod common;
 #[path = "strace/faults.rs"]
 mod faults;
+#[path = "strace/followed.rs"]
+mod followed;
 #[path = "strace/live_reads.rs"]
 mod live_reads;
 #[path = "strace/record.rs"]

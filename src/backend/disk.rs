@@ -28,6 +28,10 @@ pub type LockRange = (Bound<u64>, Bound<u64>);
 /// not, and that it ties to the whole-file lock of its older versions. Beyond any byte of a file.
 pub const HOLD_RANGE: LockRange = (Bound::Included((1 << 62) + 1024), Bound::Unbounded);
 
+/// What readers in other processes hold, shared, of a run that its writer may hold as well: whoever
+/// deletes a run takes it exclusively first. Below what redb reserves for itself.
+pub const FOLLOW_RANGE: LockRange = (Bound::Included(1 << 61), Bound::Included(1 << 61));
+
 /// One open file. Any thread; none of the calls is buffered.
 pub trait Disk: Debug + Send + Sync + 'static {
     /// The file's length, in bytes.
@@ -65,6 +69,21 @@ pub trait Disk: Debug + Send + Sync + 'static {
     fn is_locked_elsewhere(&self, range: LockRange) -> io::Result<bool>;
     /// Lets go of all locks.
     fn unlock_all(&self) -> io::Result<()>;
+}
+
+/// Copies the first bytes of a file into one that is empty, and flushes that.
+pub(crate) fn copy_bytes(from: &dyn Disk, to: &dyn Disk, count: u64) -> io::Result<()> {
+    const CHUNK_BYTES: u64 = 1 << 20;
+    to.extend(0, count)?;
+    let mut chunk = vec![0; count.min(CHUNK_BYTES) as usize];
+    let mut at = 0;
+    while at < count {
+        let part = &mut chunk[..(count - at).min(CHUNK_BYTES) as usize];
+        from.read(at, part)?;
+        to.write(at, &[part])?;
+        at += part.len() as u64;
+    }
+    to.sync_data()
 }
 
 /// What a file is opened for.

@@ -4,7 +4,7 @@
 //! an entry anywhere; indices are projections, made again from the log where they are missing.
 //! Takes the run's own lock and leaves the instance's to its caller. Where to look: bytes
 //! `format`, appending `writer`, where a killed run ends `tail`, the check of a whole run `check`,
-//! what readers share `run`.
+//! what readers share `run`, how those of other processes keep up `follow`.
 //!
 //! # Format, version 1
 //!
@@ -58,6 +58,11 @@
 //! the 28 bytes before it. Written after a group's flush, never flushed itself: after a kill it is
 //! exact, after a power cut it may only be lower. The higher sound one counts; none says nothing.
 //!
+//! **Readers in other processes** take up the groups up to the watermark and nothing behind it, from
+//! the next segment once nothing stands behind the last group of this one. They hold byte 2^61 of
+//! `manifest` shared; whoever deletes the run first takes it exclusively. A seal counts for them
+//! once `open` is gone, or the writer is.
+//!
 //! **Where the log ends** that was not sealed: the last segment is the one of the highest number
 //! that has any byte but zeros behind its header. Its last group is the last that holds its
 //! checksums, has the number and seq that come next, and names the header before it. A watermark
@@ -89,9 +94,11 @@
 mod ahead;
 mod apart;
 mod check;
+mod copy;
 mod create;
 mod filter;
 mod flusher;
+mod follow;
 mod format;
 mod found;
 mod index_file;
@@ -124,7 +131,7 @@ use self::writer::Writer;
 use super::disk::Volume;
 use super::ledger::Ledger;
 use super::os_disk::OsVolume;
-use super::run_format::{Examined, FoundRun, Hold};
+use super::run_format::{CopySource, Examined, FoundRun, Hold};
 use super::{Direction, EventReader, EventStore, Pipeline, Sealed};
 use crate::digest::RunDigest;
 use crate::entry::AppendEntry;
@@ -515,7 +522,33 @@ pub fn open_sealed(path: &Path, check: bool) -> Result<Arc<dyn EventReader>> {
     open_found(&LogFound::at(path)?, check)
 }
 
-/// The same over another disk, by the run's ids.
+/// Opens a run that another process may be writing, as far as it was acknowledged, and keeps up with
+/// it; a sealed one as [`open_sealed`] does. Nobody deletes it meanwhile.
+///
+/// # Errors
+/// `NotFound`; `Locked` while it is being deleted; `Corrupted`; `UnsupportedFormat`; `Unsupported`
+/// for the `check` of a run that is not sealed.
+pub(crate) fn open_live(path: &Path, check: bool) -> Result<Arc<dyn EventReader>> {
+    let run = follow::open(path)?;
+    match (check, run.follow()) {
+        (true, None) => open_sealed(path, true),
+        (true, Some(_)) => {
+            let what = "checking a run whole that is not sealed: open it without the check".into();
+            Err(EventStoreError::Unsupported { what })
+        }
+        (false, _) => Ok(Arc::new(LogReader(Arc::new(run)))),
+    }
+}
+
+/// Opens a run to be copied, whoever writes it.
+///
+/// # Errors
+/// Those of [`open_live`].
+pub(crate) fn open_copy(path: &Path) -> Result<Box<dyn CopySource>> {
+    Ok(Box::new(copy::LogCopy(follow::open(path)?)))
+}
+
+/// [`open_sealed`] over another disk, by the run's ids.
 #[doc(hidden)]
 pub fn open_sealed_on(
     volume: &dyn Volume,

@@ -8,6 +8,7 @@
 mod append;
 mod commit_row;
 mod commit_slots;
+mod copy;
 mod create;
 mod fault;
 mod footprint;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use redb::{Database, ReadableDatabase};
 
 use self::append::Writer;
+pub(crate) use self::copy::open_copy;
 use self::fault::{At, not_sealed};
 pub(crate) use self::found::{RedbFiles, find_path};
 use self::reader::RedbReader;

@@ -5,10 +5,14 @@
 //! [`FoundRun::remove`]. Which runs are looked at, and what becomes of them: `catalogue`,
 //! `verifier`, `recovery`, `salvage`, `retention`.
 
+use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{EventReader, EventStore};
-use crate::error::{EventStoreError, Result};
+use crate::error::{EventStoreError, Fault, Result};
+use crate::manifest::{RunManifest, RunStatus};
 
 /// How a run's file is held meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +42,46 @@ pub(crate) trait RunFormat: Send + Sync {
     /// `Locked` when somebody holds it otherwise; `NotFound`; `Corrupted` for what does not start
     /// as a file of this format does; `Backend` for what cannot be opened.
     fn find(&self, instance_id: &str, run_id: &str, hold: Hold) -> Result<Box<dyn FoundRun>>;
+}
+
+/// A run that is to be copied, held so that nobody deletes it meanwhile.
+pub(crate) trait CopySource {
+    /// What the run says of itself.
+    fn manifest(&self) -> Result<RunManifest>;
+
+    /// Copies it as it stands to `<base>/<instance_id>/`, under its own name, durable there and
+    /// whole when this returns; before, the name does not exist. Of a run that is being written:
+    /// what is acknowledged, as if its process had died then.
+    ///
+    /// # Errors
+    /// `AlreadyExists`; `Corrupted`; `Disk`, `Backend`. What is left is a temporary name at most.
+    fn copy_to(&self, base: &Path) -> Result<CopiedRun>;
+}
+
+/// What a copy holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedRun {
+    /// Its file or directory.
+    pub path: PathBuf,
+    /// `Running` for a run that is to be recovered.
+    pub status: RunStatus,
+    /// Its last entry.
+    pub high_watermark: u64,
+    /// Its length on the disk, in bytes.
+    pub bytes: u64,
+}
+
+/// A name in the copy's directory that is taken.
+pub(crate) fn taken(path: &Path) -> EventStoreError {
+    let reason = "a run of this name exists there, choose another base";
+    EventStoreError::AlreadyExists(Box::new(Fault::new(reason).at(path)))
+}
+
+/// The name of a copy before it is whole; recovery moves what a crash leaves of it aside.
+pub(crate) fn unfinished_copy_name(name: &str) -> String {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    format!(".{name}.copy-{}-{count}", process::id())
 }
 
 /// One run, open and held until dropped.

@@ -82,6 +82,7 @@ impl Driver {
                     std::mem::forget(store);
                 }
                 self.shared.view.writer_is_gone();
+                self.shared.watermark.end();
                 let text = panic_text(&*panic);
                 self.shared.halt(EventStoreError::backend(format!("the writer panicked: {text}")));
                 Step::Finished
@@ -109,6 +110,7 @@ impl Driver {
             store.abandon();
         }
         self.shared.view.writer_is_gone();
+        self.shared.watermark.end();
     }
 
     fn step_unguarded(&mut self) -> Step {
@@ -299,7 +301,7 @@ impl Driver {
         };
         self.shared.release_instance();
         self.shared.close.answer(report);
-        self.shared.watermark.announce();
+        self.shared.watermark.end();
         Ok(Step::Finished)
     }
 

@@ -14,6 +14,7 @@ use super::buffer::{Chain, EntryBuffer, FillRules, RawDraft, RawKey, raw_draft};
 use super::drive::{Driver, Step};
 use super::handoff::claim::Refused;
 use super::handoff::queue::{Reserved, Size};
+use super::handoff::watermark::Watermark;
 use super::live_view::{LiveView, Reopen};
 use super::memory::QueueMemory;
 use super::options::{CloseOptions, Settings, SubmitOptions};
@@ -332,6 +333,11 @@ impl Run {
     /// `Corrupted`.
     pub fn view(&self) -> Result<Arc<dyn EventReader>> {
         self.shared.view.get()
+    }
+
+    /// The watermark, for readers that wait for it.
+    pub(crate) fn watermark(&self) -> Arc<Watermark> {
+        Arc::clone(&self.shared.watermark)
     }
 
     /// Ends the run: no more submits, everything queued is committed, then a `RunEnded` entry,

@@ -56,7 +56,8 @@ pub(super) struct Shared {
     _locked: Option<LockedMemory>,
     pub(super) queue: Arc<Queue<Box<EntryBuffer>>>,
     pub(super) doorbell: Doorbell,
-    pub(super) watermark: Watermark,
+    /// Shared with readers, which outlive the rest.
+    pub(super) watermark: Arc<Watermark>,
     pub(super) halt: Halt<Arc<EventStoreError>>,
     pub(super) close: CloseGate<End, CloseReport>,
     pub(super) pool: Pool,
@@ -115,7 +116,7 @@ impl Shared {
             _locked: locked,
             queue,
             doorbell: Doorbell::new(),
-            watermark: Watermark::new(settings.next_seq() - 1),
+            watermark: Arc::new(Watermark::new(settings.next_seq() - 1)),
             halt: Halt::new(),
             close: CloseGate::new(),
             pool,

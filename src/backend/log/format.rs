@@ -216,6 +216,8 @@ pub(super) struct Watermark {
 pub(super) const WATERMARK_BYTES: usize = 32;
 /// Two places, in sectors of their own, written in turn: a torn one leaves the other.
 const WATERMARK_STRIDE: u64 = 4096;
+/// Where the two places start.
+pub(super) const WATERMARK_OFFSETS: [u64; 2] = [0, WATERMARK_STRIDE];
 /// How long the file of watermarks is.
 pub(super) const WATERMARK_FILE_BYTES: u64 = 2 * WATERMARK_STRIDE;
 
@@ -248,12 +250,17 @@ impl Watermark {
 
     /// The higher of the two in the file; neither is a watermark that says nothing.
     pub(super) fn newest(file: &[u8], incarnation: u64) -> Self {
-        let place = |offset: u64| {
-            let bytes = file.get(offset as usize..offset as usize + WATERMARK_BYTES)?;
-            Self::decode(bytes, incarnation)
-        };
-        let both = [place(0), place(WATERMARK_STRIDE)];
-        both.into_iter().flatten().max_by_key(|mark| mark.group).unwrap_or_default()
+        let places = WATERMARK_OFFSETS.map(|offset| {
+            let bytes = file.get(offset as usize..).and_then(|rest| rest.first_chunk());
+            bytes.copied().unwrap_or_default()
+        });
+        Self::newest_of(&places, incarnation)
+    }
+
+    /// The same of its two places.
+    pub(super) fn newest_of(places: &[[u8; WATERMARK_BYTES]; 2], incarnation: u64) -> Self {
+        let both = places.iter().filter_map(|bytes| Self::decode(bytes, incarnation));
+        both.max_by_key(|mark| mark.group).unwrap_or_default()
     }
 }
 

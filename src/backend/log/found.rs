@@ -18,7 +18,7 @@ use super::small_file::{MANIFEST, OPEN, Seal, Start, read_all, read_seal};
 use super::table::{Chain, Table};
 use super::walk::{Place, walk_damaged};
 use super::{LogOptions, LogStore, tail};
-use crate::backend::disk::{Disk, Folder, HOLD_RANGE, LockMode, Purpose, Volume};
+use crate::backend::disk::{Disk, FOLLOW_RANGE, Folder, HOLD_RANGE, LockMode, Purpose, Volume};
 use crate::backend::os_disk::{self, OsVolume};
 use crate::backend::run_format::{Examined, FoundRun, Hold, RunFormat};
 use crate::backend::{EventReader, EventStore};
@@ -328,6 +328,14 @@ impl FoundRun for LogFound {
             let what = "deleting a run that was opened by its path".to_owned();
             return Err(EventStoreError::Unsupported { what });
         };
+        let failed_lock = failed("locking the run", &self.path);
+        let is_free =
+            self.lock.lock(FOLLOW_RANGE, LockMode::Exclusive, false).map_err(failed_lock)?;
+        if !is_free && !planted("log_delete_what_is_followed") {
+            let fault =
+                Fault::new("a reader in this or another process follows the run, wait for it");
+            return Err(EventStoreError::Locked(Box::new(fault.at(&self.path))));
+        }
         // Under a temporary name first: a crash on the way leaves what recovery moves aside.
         let leaving = format!(".{name}.removed-{}", std::process::id());
         let removed = instance

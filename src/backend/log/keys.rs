@@ -59,6 +59,16 @@ impl Keys {
         self.0.values().map(BTreeMap::len).sum()
     }
 
+    /// Takes over the keys of later entries.
+    pub(super) fn extend(&mut self, later: Self) {
+        for (kind, keys) in later.0 {
+            let index = self.0.entry(kind).or_default();
+            for (key, seq) in keys {
+                index.entry(key).or_insert(seq);
+            }
+        }
+    }
+
     pub(super) fn get(&self, kind: IndexKind, key: &str) -> Option<u64> {
         self.0.get(&kind)?.get(&Key::new(key)).copied()
     }

@@ -7,7 +7,7 @@ use super::filter::Sought;
 use super::run::LogRun;
 use super::scan;
 use super::small_file::MANIFEST;
-use crate::backend::{Direction, EventReader, KeyVisitor, RowVisitor};
+use crate::backend::{Direction, Ended, EventReader, KeyVisitor, RowVisitor, Tail};
 use crate::codec;
 use crate::digest::RunDigest;
 use crate::error::{EventStoreError, Result};
@@ -90,12 +90,24 @@ impl Source {
 
 impl EventReader for LogReader {
     fn manifest(&self) -> Result<RunManifest> {
-        self.0.hold()?;
+        self.0.prepare()?;
         Ok(self.0.manifest())
     }
 
     fn high_watermark(&self) -> u64 {
+        if self.0.follow().is_some() {
+            // What is wrong is told by the calls that can fail.
+            let _ = self.0.prepare();
+        }
         self.0.high_watermark()
+    }
+
+    fn tail(&self) -> Result<Tail> {
+        if let Some(follow) = self.0.follow() {
+            return follow.tail(&self.0);
+        }
+        let ended = Ended::by_seal(self.manifest()?.status);
+        Ok(Tail { high_watermark: self.0.high_watermark(), ended })
     }
 
     fn visit_range(
@@ -105,10 +117,15 @@ impl EventReader for LogReader {
         direction: Direction,
         visit: &mut RowVisitor<'_>,
     ) -> Result<()> {
-        self.0.hold()?;
-        let to = to.min(self.high_watermark());
+        let prepared = self.0.prepare();
+        let to = to.min(self.0.high_watermark());
         if from == 0 || from > to {
-            return Ok(());
+            return prepared;
+        }
+        match prepared {
+            // Of a run that is followed: damage behind what is known, told to whoever asks for that.
+            Err(EventStoreError::Corrupted(_)) if self.0.follow().is_some() => {}
+            prepared => prepared?,
         }
         match direction {
             Direction::Forward => self.forward(from, to, visit),
@@ -117,8 +134,8 @@ impl EventReader for LogReader {
     }
 
     fn lookup(&self, kind: IndexKind, key: &str) -> Result<Option<u64>> {
-        self.0.hold()?;
-        let last = self.high_watermark();
+        self.0.prepare()?;
+        let last = self.0.high_watermark();
         let sought = Sought::new(kind, key);
         for number in 1..=self.0.segment_count() {
             if let Some(seq) = self.0.segment(number)?.lookup(&sought)? {
@@ -134,8 +151,8 @@ impl EventReader for LogReader {
         after: Option<&str>,
         visit: &mut KeyVisitor<'_>,
     ) -> Result<()> {
-        self.0.hold()?;
-        let last = self.high_watermark();
+        self.0.prepare()?;
+        let last = self.0.high_watermark();
         let source =
             |number| Source { number, keys: Vec::new().into_iter(), head: None, is_done: false };
         let mut sources: Vec<Source> = (1..=self.0.segment_count()).map(source).collect();
@@ -173,8 +190,8 @@ impl EventReader for LogReader {
     }
 
     fn first_seq_at(&self, ts_init: u64) -> Result<Option<u64>> {
-        self.0.hold()?;
-        let last = self.high_watermark();
+        self.0.prepare()?;
+        let last = self.0.high_watermark();
         let found = self.0.last_segment_where(|segment| segment.ts_init_before() < ts_init)?;
         let Some(segment) = found else { return Ok(None) };
         let from = segment.mark_before(ts_init).map_or(segment.first_seq(), |mark| mark.seq);
@@ -190,7 +207,7 @@ impl EventReader for LogReader {
     }
 
     fn latest_snapshot_anchor(&self) -> Result<Option<SnapshotAnchor>> {
-        self.0.hold()?;
+        self.0.prepare()?;
         let Some(frame) = self.0.anchor() else { return Ok(None) };
         codec::decode_anchor(&frame).map(Some).map_err(|error| {
             let path = self.0.path_of(MANIFEST);
@@ -199,7 +216,7 @@ impl EventReader for LogReader {
     }
 
     fn digest(&self) -> Result<Option<RunDigest>> {
-        self.0.hold()?;
+        self.0.prepare()?;
         Ok(self.0.digest())
     }
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::RwLock;
 
 use super::create::locked;
+use super::follow::Follow;
 use super::format::segment_incarnation;
 use super::index_file::IndexFile;
 use super::open_files::OpenFiles;
@@ -39,6 +40,8 @@ pub(super) struct LogRun {
     high_watermark: AtomicU64,
     /// The lock is held, in whatever mode.
     is_held: AtomicBool,
+    /// How it is kept up with, where another process writes it.
+    follow: Option<Follow>,
 }
 
 #[derive(Debug)]
@@ -61,7 +64,41 @@ impl LogRun {
         let (segments, high_watermark) = (RwLock::default(), AtomicU64::new(0));
         let is_held = AtomicBool::new(true);
         let files = OpenFiles::new(folder.clone());
-        Self { folder, files, path, lock, start, threads, state, segments, high_watermark, is_held }
+        let follow = None;
+        Self {
+            folder,
+            files,
+            path,
+            lock,
+            start,
+            threads,
+            state,
+            segments,
+            high_watermark,
+            is_held,
+            follow,
+        }
+    }
+
+    /// The same run, kept up with.
+    pub(super) fn followed(mut self, follow: Follow) -> Self {
+        self.follow = Some(follow);
+        self
+    }
+
+    pub(super) fn follow(&self) -> Option<&Follow> {
+        self.follow.as_ref()
+    }
+
+    /// Sees to it that what is about to be read can be, and that all is seen that is acknowledged.
+    ///
+    /// # Errors
+    /// Those of [`LogRun::hold`] and [`Follow::refresh`].
+    pub(super) fn prepare(&self) -> Result<()> {
+        match &self.follow {
+            Some(follow) => follow.refresh(self),
+            None => self.hold(),
+        }
     }
 
     /// Lets go of the lock: whoever reads next takes it again, shared.
@@ -75,7 +112,7 @@ impl LogRun {
     ///
     /// # Errors
     /// `Locked` while recovery or retention has the run; `NotFound` when it was deleted.
-    pub(super) fn hold(&self) -> Result<()> {
+    fn hold(&self) -> Result<()> {
         if self.is_held.load(Ordering::Acquire) {
             return Ok(());
         }

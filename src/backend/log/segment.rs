@@ -101,6 +101,25 @@ impl Segment {
         change(table, keys);
     }
 
+    /// Where a walk goes on behind the last group: the table with the last of its marks alone.
+    pub(super) fn tip(&self) -> Table {
+        self.index(|index| {
+            let table = index.table();
+            let marks = table.marks.last().copied().into_iter().collect();
+            Table { marks, chain: table.chain.clone(), ..*table }
+        })
+    }
+
+    /// Takes note of what a walk from the tip has found.
+    pub(super) fn extend(&self, found: Table, keys: Keys) {
+        self.grow(|table, known| {
+            let last = table.marks.last().map_or(0, |mark| mark.seq);
+            table.marks.extend(found.marks.into_iter().filter(|mark| mark.seq > last));
+            (table.chain, table.end) = (found.chain, found.end);
+            known.extend(keys);
+        });
+    }
+
     /// The table and keys of a segment whose index is in memory.
     pub(super) fn in_memory<T>(&self, look: impl FnOnce(&Table, &Keys) -> T) -> Option<T> {
         self.index(|index| match index {

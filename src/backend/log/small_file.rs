@@ -8,7 +8,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::format::{self, Refused, WATERMARK_FILE_BYTES, Watermark, u32_at, u64_at};
+use super::format::{
+    self, Refused, WATERMARK_BYTES, WATERMARK_FILE_BYTES, WATERMARK_OFFSETS, Watermark, u32_at,
+    u64_at,
+};
 use super::table::Chain;
 use crate::backend::disk::{Disk, Folder, Purpose};
 use crate::codec;
@@ -202,6 +205,19 @@ pub(super) fn read_watermark(folder: &dyn Folder, incarnation: u64) -> Result<Wa
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Watermark::default()),
         Err(error) => Err(EventStoreError::from_io("opening the watermark", Some(&path), error)),
     }
+}
+
+/// The highest watermark of a run that is being written: its two places alone are read, and one
+/// that is being overwritten meanwhile fails its checksum and leaves the other.
+///
+/// # Errors
+/// Those of reading.
+pub(super) fn read_open_watermark(disk: &dyn Disk, incarnation: u64) -> io::Result<Watermark> {
+    let mut places = [[0; WATERMARK_BYTES]; 2];
+    for (place, offset) in places.iter_mut().zip(WATERMARK_OFFSETS) {
+        disk.read(offset, place)?;
+    }
+    Ok(Watermark::newest_of(&places, incarnation))
 }
 
 /// Makes a file with this content, flushed; its name is not.

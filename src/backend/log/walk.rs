@@ -19,7 +19,7 @@ use crate::planted::planted;
 /// How a walk ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
-    /// With the file.
+    /// With the file, or with the last group that was asked for.
     OfFile,
     /// Before bytes that are no next group, for this reason.
     Broken(String),
@@ -50,6 +50,19 @@ pub(super) struct Place<'d> {
 /// Those of reading; damage is in the answer.
 pub(super) fn walk(place: Place<'_>, chain: &Chain) -> Result<Walked> {
     let mut walk = Walk::new(place, chain)?;
+    let end = walk.walk_on()?;
+    Ok(walk.ended(end))
+}
+
+/// Walks on behind what a table tells of, up to the group of this number. Nothing behind that
+/// group is looked at: a writer may be at work there. The answer has what was added; of the marks
+/// before, the last.
+///
+/// # Errors
+/// Those of reading; damage is in the answer.
+pub(super) fn walk_on(place: Place<'_>, tip: Table, last_group: u64) -> Result<Walked> {
+    let mut walk = Walk::new(place, &tip.chain)?;
+    (walk.table, walk.last_group) = (tip, last_group);
     let end = walk.walk_on()?;
     Ok(walk.ended(end))
 }
@@ -118,6 +131,8 @@ struct Walk<'d> {
     is_tolerant: bool,
     /// The next group need not join the one before it.
     rejoins: bool,
+    /// The walk ends behind the group of this number.
+    last_group: u64,
 }
 
 fn reading(path: &Path) -> impl FnOnce(std::io::Error) -> EventStoreError + use<> {
@@ -136,6 +151,7 @@ impl<'d> Walk<'d> {
             body: Vec::new(),
             is_tolerant: false,
             rejoins: false,
+            last_group: u64::MAX,
         })
     }
 
@@ -149,13 +165,15 @@ impl<'d> Walk<'d> {
     }
 
     fn walk_on(&mut self) -> Result<End> {
-        if let Some(reason) = self.header_fault()?
+        if self.table.end == SEGMENT_HEADER_BYTES
+            && let Some(reason) = self.header_fault()?
             && !self.is_tolerant
         {
             return Ok(End::Broken(reason));
         }
         loop {
-            if self.table.end >= self.len {
+            let is_last = self.table.chain.group >= self.last_group;
+            if is_last || self.table.end >= self.len {
                 return Ok(End::OfFile);
             }
             if let Some(reason) = self.group()? {
@@ -182,7 +200,12 @@ impl<'d> Walk<'d> {
             return Ok(Some(format!("{remaining} bytes follow byte {at}, no group fits")));
         }
         let mut head = [0; GROUP_HEADER_BYTES];
-        self.read(at, &mut head)?;
+        match self.place.disk.read(at, &mut head) {
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                return Ok(Some(format!("it was cut before byte {at} since its length was read")));
+            }
+            read => read.map_err(reading(self.place.path))?,
+        }
         let Some((header, link)) = GroupHeader::decode(&head) else {
             return Ok(Some(format!("no group header stands at byte {at}")));
         };

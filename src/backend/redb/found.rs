@@ -78,7 +78,7 @@ fn failed(
 }
 
 /// One run file. The lock goes with the last view of it.
-struct RedbRun {
+pub(super) struct RedbRun {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     hold: Hold,
@@ -88,7 +88,7 @@ struct RedbRun {
 }
 
 impl RedbRun {
-    fn hold(
+    pub(super) fn hold(
         disk: Arc<dyn Disk>,
         path: PathBuf,
         hold: Hold,
