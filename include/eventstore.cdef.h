@@ -36,6 +36,8 @@
 #define ES_BACKWARD 1
 #define ES_READ_CHECK 1
 #define ES_READ_DIGEST_KEY 2
+#define ES_TAIL_SEALED 1
+#define ES_TAIL_WRITER_GONE 2
 #define ES_PHASE_OPEN 0
 #define ES_PHASE_CLOSING 1
 #define ES_PHASE_CLOSED 2
@@ -345,6 +347,14 @@ typedef struct es_entry {
     uint8_t causation_id[16];
     uint8_t entry_hash[32];
 } es_entry;
+typedef struct es_tail_result {
+    uint32_t struct_size;
+    uint32_t flags;
+    uint32_t status;
+    uint32_t reserved0;
+    uint64_t high_watermark;
+    uint64_t reserved[2];
+} es_tail_result;
 typedef struct es_index_request {
     uint32_t struct_size;
     uint32_t kind;
@@ -438,6 +448,15 @@ typedef struct es_operation_options {
     uint8_t expected_digest[32];
     uint64_t reserved[4];
 } es_operation_options;
+typedef struct es_copy_result {
+    uint32_t struct_size;
+    uint32_t sealed;
+    uint32_t status;
+    uint32_t reserved0;
+    uint64_t high_watermark;
+    uint64_t bytes;
+    uint64_t reserved[2];
+} es_copy_result;
 const char *es_status_name(es_status status);
 const char *es_status_message(es_status status);
 int32_t es_status_is_retryable(es_status status);
@@ -467,6 +486,11 @@ es_status es_open_sealed_run(const char *path,
                              const struct es_reader_options *options,
                              struct es_reader **out,
                              struct es_error *err);
+es_status es_open_live_run(const char *path,
+                           size_t path_len,
+                           const struct es_reader_options *options,
+                           struct es_reader **out,
+                           struct es_error *err);
 es_status es_open_crashed_run(const char *base,
                               size_t base_len,
                               const char *instance_id,
@@ -574,6 +598,13 @@ es_status es_get_entry(struct es_reader *reader,
                        void *arena,
                        size_t arena_cap,
                        size_t *needed,
+                       struct es_error *err);
+es_status es_init_tail_result(struct es_tail_result *result,
+                              size_t size);
+es_status es_wait_tail(struct es_reader *reader,
+                       uint64_t seq,
+                       uint64_t timeout_ns,
+                       struct es_tail_result *out,
                        struct es_error *err);
 es_status es_init_index_request(struct es_index_request *request,
                                 size_t size);
@@ -703,3 +734,11 @@ es_status es_apply_retention(const char *base,
                              struct es_report *plan,
                              struct es_report **out,
                              struct es_error *err);
+es_status es_init_copy_result(struct es_copy_result *result,
+                              size_t size);
+es_status es_copy_run(const char *path,
+                      size_t path_len,
+                      const char *base,
+                      size_t base_len,
+                      struct es_copy_result *out,
+                      struct es_error *err);

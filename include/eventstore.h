@@ -77,7 +77,8 @@
  *   process dies is unknown: after reopening, a prefix of it, in whole commits, may be there.
  * - After fork, calls on inherited handles answer ES_ERR_USED_AFTER_FORK in the child, and freeing
  *   them does nothing. The child may open its own. (Valgrind: --child-silent-after-fork=yes.)
- * - One process writes a run; its readers live in that process until it is sealed.
+ * - One process writes a run. Readers in other processes wait until it is sealed, but for runs of
+ *   the log backend, which es_open_live_run follows while they are written.
  * - Network file systems: one that refuses locks is refused; one that only pretends to lock or to
  *   flush loses data. Use a local disk.
  * - Once loaded, the library stays loaded: dlclose does not unload it.
@@ -200,6 +201,11 @@
 #define ES_READ_CHECK 1u
 /** digest_key holds the key of a keyed run, for es_seal_run. */
 #define ES_READ_DIGEST_KEY 2u
+/* es_tail_result.flags */
+/** The run is sealed, with status: no more entries come. */
+#define ES_TAIL_SEALED 1u
+/** Its writer is gone and has not sealed it: no more entries come until es_recover seals it. */
+#define ES_TAIL_WRITER_GONE 2u
 /* es_run_state.phase */
 /** Takes entries. */
 #define ES_PHASE_OPEN 0u
@@ -423,6 +429,7 @@
 #define ES_CLOSE_RESULT_INIT {(uint32_t)sizeof(es_close_result), 0, 0, 0, 0, {0}, 0, 0, {0}}
 #define ES_SCAN_REQUEST_INIT {(uint32_t)sizeof(es_scan_request), ES_FORWARD, 1, UINT64_MAX, 0, 0, {0}}
 #define ES_SCAN_RESULT_INIT {(uint32_t)sizeof(es_scan_result), 0, 0, 0, 0, 0}
+#define ES_TAIL_RESULT_INIT {(uint32_t)sizeof(es_tail_result), 0, 0, 0, 0, {0}}
 #define ES_INDEX_REQUEST_INIT {(uint32_t)sizeof(es_index_request), 0, NULL, 0, 0, {0}}
 #define ES_INDEX_RESULT_INIT {(uint32_t)sizeof(es_index_result), 0, 0, 0}
 #define ES_RESTORE_PLAN_INIT {(uint32_t)sizeof(es_restore_plan), 0, 0, 0, 0}
@@ -431,10 +438,11 @@
 #define ES_REPORT_SUMMARY_INIT {(uint32_t)sizeof(es_report_summary), 0, 0, 0, 0, 0, 0, 0, 0, \
     {0}, {0}, {0}, {0}}
 #define ES_PAGE_RESULT_INIT {(uint32_t)sizeof(es_page_result), 0, 0, 0}
+#define ES_COPY_RESULT_INIT {(uint32_t)sizeof(es_copy_result), 0, 0, 0, 0, 0, {0}}
 
 
 /**
- * A view of a run for reading. Made by es_open_reader, es_open_sealed_run or
+ * A view of a run for reading. Made by es_open_reader, es_open_sealed_run, es_open_live_run or
  * es_open_crashed_run, freed by es_free_reader; independent of any es_run.
  */
 typedef struct es_reader es_reader;
@@ -1337,6 +1345,37 @@ typedef struct es_entry {
 } es_entry;
 
 /**
+ * How far a run is, and whether more comes. Initialise with ES_TAIL_RESULT_INIT or
+ * es_init_tail_result.
+ */
+typedef struct es_tail_result {
+    /**
+     * sizeof(es_tail_result).
+     */
+    uint32_t struct_size;
+    /**
+     * ES_TAIL_*; 0: more may come.
+     */
+    uint32_t flags;
+    /**
+     * ES_RUN_*; ES_RUN_RUNNING unless it is sealed.
+     */
+    uint32_t status;
+    /**
+     * Zero.
+     */
+    uint32_t reserved0;
+    /**
+     * The largest durable seq.
+     */
+    uint64_t high_watermark;
+    /**
+     * Zero.
+     */
+    uint64_t reserved[2];
+} es_tail_result;
+
+/**
  * Which part of an index to read. Initialise with ES_INDEX_REQUEST_INIT or
  * es_init_index_request.
  */
@@ -1697,6 +1736,40 @@ typedef struct es_operation_options {
     uint64_t reserved[4];
 } es_operation_options;
 
+/**
+ * What a copy holds. Initialise with ES_COPY_RESULT_INIT or es_init_copy_result.
+ */
+typedef struct es_copy_result {
+    /**
+     * sizeof(es_copy_result).
+     */
+    uint32_t struct_size;
+    /**
+     * 1: the run was sealed, and so is the copy. 0: the copy is to be recovered.
+     */
+    uint32_t sealed;
+    /**
+     * ES_RUN_*.
+     */
+    uint32_t status;
+    /**
+     * Zero.
+     */
+    uint32_t reserved0;
+    /**
+     * The last entry of the copy.
+     */
+    uint64_t high_watermark;
+    /**
+     * The length of the copy, in bytes.
+     */
+    uint64_t bytes;
+    /**
+     * Zero.
+     */
+    uint64_t reserved[2];
+} es_copy_result;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1875,6 +1948,39 @@ es_status es_open_sealed_run(const char *path,
                              const struct es_reader_options *options,
                              struct es_reader **out,
                              struct es_error *err);
+
+/**
+ * Opens a run for reading while another process may be writing it. Each call on the reader sees what
+ * was acknowledged up to a moment before, and es_wait_tail waits for more and for the seal. The run
+ * is never written to and the writer neither held up nor locked out; nor is recovery. Until the
+ * reader is freed nobody deletes the run. A sealed run opens as with es_open_sealed_run. Of the log
+ * backend alone: a redb run is read within the process that writes it, with es_open_reader, until it
+ * is sealed.
+ * @param path      the run's directory (log backend) or file, UTF-8
+ * @param path_len  its length in bytes, or ES_NTS; at most 4,095
+ * @param options   NULL: the defaults. ES_READ_CHECK is for sealed runs
+ * @param out       receives the reader, to be freed with es_free_reader; NULL on failure
+ * @param err       filled on failure; may be NULL
+ * @return ES_OK, also when its writer is gone: es_wait_tail says so;
+ *         ES_ERR_UNSUPPORTED: a redb run that is being written or recovered: wait until it is
+ *         sealed; or ES_READ_CHECK and the run is not sealed: leave it out;
+ *         ES_ERR_NOT_SEALED: a redb run that was left: recover it;
+ *         ES_ERR_LOCKED: it is being deleted; ES_ERR_NOT_FOUND: no such run;
+ *         ES_ERR_CORRUPTED: what was acknowledged is damaged or missing: verify or salvage it once
+ *         it is sealed; ES_ERR_UNSUPPORTED_FORMAT: use a library that knows the format;
+ *         ES_ERR_INVALID_ARGUMENT, ES_ERR_INVALID_UTF8, ES_ERR_UNSUPPORTED_FIELD,
+ *         ES_ERR_STRUCT_SIZE, ES_ERR_ABI_MISMATCH, ES_ERR_NULL_POINTER: correct what err names;
+ *         ES_ERR_DISK, ES_ERR_BACKEND: see err->os_errno; ES_ERR_OUT_OF_MEMORY: free memory;
+ *         ES_ERR_PANIC: report it.
+ * [any thread] [blocks] Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_open_live_run(const char *path,
+                           size_t path_len,
+                           const struct es_reader_options *options,
+                           struct es_reader **out,
+                           struct es_error *err);
 
 /**
  * Opens a run whose process died, for reading and es_seal_run. Takes the instance's lock until
@@ -2446,6 +2552,55 @@ es_status es_get_entry(struct es_reader *reader,
                        struct es_error *err);
 
 /**
+ * Fills a tail result with zeros and its size.
+ * @param result  caller's memory
+ * @param size    sizeof(es_tail_result)
+ * @return ES_OK; ES_ERR_NULL_POINTER; ES_ERR_STRUCT_SIZE: size is impossible, pass sizeof.
+ * [any thread] [never blocks] Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_init_tail_result(struct es_tail_result *result,
+                              size_t size);
+
+/**
+ * Waits until a run's high-watermark is seq or more, or nothing more comes: the run was sealed,
+ * or its writer is gone without sealing it. With ES_OK look at out->flags: ES_TAIL_SEALED and
+ * ES_TAIL_WRITER_GONE say that what is durable by now, up to out->high_watermark, is all. Any
+ * reader may wait; of a sealed or crashed run it is answered at once.
+ *
+ * Within the writing process a commit wakes its waiters, which costs its writer a system call. A
+ * run that another process writes (es_open_live_run) is looked at after naps that grow from 50 us
+ * to 2 ms: so late an entry is noticed at most, and about 500 times a second, of five system calls
+ * each, while nothing comes; that costs its writer nothing. A manual run is not driven by a wait.
+ * @param reader      the reader
+ * @param seq         the next entry wanted: the high-watermark so far plus 1; 0 only asks
+ * @param timeout_ns  longest wait in nanoseconds; 0 polls, ES_FOREVER waits without end. A signal
+ *                    does not end a wait: wait in slices to look for one
+ * @param out         receives how far the run is, its struct_size set; may be NULL
+ * @param err         filled on failure; may be NULL
+ * @return ES_OK: read on, or stop, as out->flags says;
+ *         ES_ERR_TIMEOUT: nothing new: call again;
+ *         ES_ERR_CORRUPTED: entries that were acknowledged are damaged or missing: what lies
+ *         before them can be read; verify or salvage the run once it is sealed;
+ *         ES_ERR_LOCKED, ES_ERR_NOT_FOUND: the run was closed since, and recovery has it, or it
+ *         was deleted: open it anew;
+ *         ES_ERR_BACKEND: see err->os_errno;
+ *         ES_ERR_UNSUPPORTED_FORMAT: use a library that knows it;
+ *         ES_ERR_BUSY: called from on_halt: call it later;
+ *         ES_ERR_STRUCT_SIZE, ES_ERR_BAD_HANDLE, ES_ERR_USED_AFTER_FORK: correct the call;
+ *         ES_ERR_OUT_OF_MEMORY: free memory; ES_ERR_PANIC: free the reader and report it.
+ * [any thread] [blocks] Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_wait_tail(struct es_reader *reader,
+                       uint64_t seq,
+                       uint64_t timeout_ns,
+                       struct es_tail_result *out,
+                       struct es_error *err);
+
+/**
  * Fills an index request with zeros and its size: client order ids, from the start.
  * @param request  caller's memory
  * @param size     sizeof(es_index_request)
@@ -2636,7 +2791,8 @@ es_status es_get_restore_plan(struct es_reader *reader,
                               struct es_error *err);
 
 /**
- * Gives the largest durable seq; 0: none.
+ * Gives the largest durable seq; 0: none. Of a run that another process writes (es_open_live_run)
+ * it looks at the run's files; what is wrong with them the other calls tell.
  * @param reader  the reader
  * @param seq     receives it
  * @param err     filled on failure; may be NULL
@@ -3002,6 +3158,56 @@ es_status es_apply_retention(const char *base,
                              struct es_report **out,
                              struct es_error *err);
 
+/**
+ * Fills a copy result with zeros and its size.
+ * @param result  caller's memory
+ * @param size    sizeof(es_copy_result)
+ * @return ES_OK; ES_ERR_NULL_POINTER; ES_ERR_STRUCT_SIZE: size is impossible, pass sizeof.
+ * [any thread] [never blocks] Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_init_copy_result(struct es_copy_result *result,
+                              size_t size);
+
+/**
+ * Copies a run to `<base>/<instance_id>/`, under its own instance and run id. The copy is on stable
+ * storage when it returns ES_OK; before, its name does not exist. A sealed run is copied byte for
+ * byte. A run of the log backend may be copied while any process writes it, at no cost to the
+ * writer but the disk's: the copy has exactly the entries acknowledged at some moment of the call,
+ * and is as if the process had died just then: ES_RUN_RUNNING, for es_recover. Entries are not
+ * checked on the way: verify the copy.
+ * @param path      the run's file, or its directory (log backend), UTF-8
+ * @param path_len  its length in bytes, or ES_NTS; at most 4,095
+ * @param base      another directory of all instances, UTF-8; made if missing
+ * @param base_len  its length in bytes, or ES_NTS; at most 4,095
+ * @param out       receives what was copied, its struct_size set; may be NULL
+ * @param err       filled on failure; may be NULL
+ * @return ES_OK;
+ *         ES_ERR_ALREADY_EXISTS: a run of this id is there, unchanged: choose another base;
+ *         ES_ERR_UNSUPPORTED: a redb run that is being written or recovered: copy it once it is
+ *         sealed; or the file system has no locks;
+ *         ES_ERR_NOT_SEALED: a redb run that was left: recover it first;
+ *         ES_ERR_LOCKED: the run is being deleted, or another process writes or recovers its
+ *         instance below base: try again later;
+ *         ES_ERR_NOT_FOUND: no such run; ES_ERR_CORRUPTED: it is no run, or what was acknowledged
+ *         is damaged: verify or salvage it once it is sealed;
+ *         ES_ERR_UNSUPPORTED_FORMAT: use a library that knows it;
+ *         ES_ERR_INVALID_ARGUMENT, ES_ERR_INVALID_UTF8, ES_ERR_STRUCT_SIZE, ES_ERR_NULL_POINTER:
+ *         correct what err names;
+ *         ES_ERR_DISK, ES_ERR_BACKEND: see err->os_errno: free space, or correct the directory;
+ *         ES_ERR_OUT_OF_MEMORY: free memory; ES_ERR_PANIC: report it.
+ * [any thread] [blocks] Since 0.1.
+ */
+ES_API
+ES_MUST_USE
+es_status es_copy_run(const char *path,
+                      size_t path_len,
+                      const char *base,
+                      size_t base_len,
+                      struct es_copy_result *out,
+                      struct es_error *err);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
@@ -3216,6 +3422,13 @@ ES_ASSERT_(es_scan_result_rows, offsetof(es_scan_result, rows) == 8);
 ES_ASSERT_(es_scan_result_arena_used, offsetof(es_scan_result, arena_used) == 16);
 ES_ASSERT_(es_scan_result_next_seq, offsetof(es_scan_result, next_seq) == 24);
 ES_ASSERT_(es_scan_result_high_watermark, offsetof(es_scan_result, high_watermark) == 32);
+ES_ASSERT_(es_tail_result_size, sizeof(es_tail_result) == 40);
+ES_ASSERT_(es_tail_result_struct_size, offsetof(es_tail_result, struct_size) == 0);
+ES_ASSERT_(es_tail_result_flags, offsetof(es_tail_result, flags) == 4);
+ES_ASSERT_(es_tail_result_status, offsetof(es_tail_result, status) == 8);
+ES_ASSERT_(es_tail_result_reserved0, offsetof(es_tail_result, reserved0) == 12);
+ES_ASSERT_(es_tail_result_high_watermark, offsetof(es_tail_result, high_watermark) == 16);
+ES_ASSERT_(es_tail_result_reserved, offsetof(es_tail_result, reserved) == 24);
 ES_ASSERT_(es_index_row_size, sizeof(es_index_row) == 24);
 ES_ASSERT_(es_index_row_seq, offsetof(es_index_row, seq) == 0);
 ES_ASSERT_(es_index_row_key_offset, offsetof(es_index_row, key_offset) == 8);
@@ -3299,6 +3512,14 @@ ES_ASSERT_(es_page_result_struct_size, offsetof(es_page_result, struct_size) == 
 ES_ASSERT_(es_page_result_more, offsetof(es_page_result, more) == 4);
 ES_ASSERT_(es_page_result_rows, offsetof(es_page_result, rows) == 8);
 ES_ASSERT_(es_page_result_arena_used, offsetof(es_page_result, arena_used) == 16);
+ES_ASSERT_(es_copy_result_size, sizeof(es_copy_result) == 48);
+ES_ASSERT_(es_copy_result_struct_size, offsetof(es_copy_result, struct_size) == 0);
+ES_ASSERT_(es_copy_result_sealed, offsetof(es_copy_result, sealed) == 4);
+ES_ASSERT_(es_copy_result_status, offsetof(es_copy_result, status) == 8);
+ES_ASSERT_(es_copy_result_reserved0, offsetof(es_copy_result, reserved0) == 12);
+ES_ASSERT_(es_copy_result_high_watermark, offsetof(es_copy_result, high_watermark) == 16);
+ES_ASSERT_(es_copy_result_bytes, offsetof(es_copy_result, bytes) == 24);
+ES_ASSERT_(es_copy_result_reserved, offsetof(es_copy_result, reserved) == 32);
 #undef ES_ASSERT_
 
 #endif /* EVENTSTORE_H */

@@ -1133,6 +1133,14 @@ class reader : public detail::owned<es_reader, es_free_reader> {
         if (!arena) return arena.error();
         return anchor{found.high_watermark, std::string(detail::view_of(found.blob_ref)), std::string(detail::view_of(found.content_hash))};
     }
+    /** Waits until the run holds `seq`, is sealed, or its writer is gone: look at flags, ES_TAIL_*.
+     * Errors: as es_wait_tail. [any thread] [blocks] */
+    result<es_tail_result> wait_tail(std::uint64_t seq, timeout longest) const {
+        es_tail_result tail = ES_TAIL_RESULT_INIT;
+        es_error err;
+        const es_status status = es_wait_tail(raw(), seq, longest.as_parameter(), &tail, &err);
+        return detail::answer(status, err, tail);
+    }
     /** What to replay after the latest anchor. Errors: as es_get_restore_plan. */
     result<es_restore_plan> restore_plan() const {
         es_restore_plan plan = ES_RESTORE_PLAN_INIT;
@@ -1389,6 +1397,14 @@ inline result<reader> open_sealed_run(std::string_view path, const reader_option
     });
 }
 
+/** Opens a run that another process may be writing, and follows it; of the log backend alone until it
+ * is sealed. Errors: as es_open_live_run. [any thread] [blocks] */
+inline result<reader> open_live_run(std::string_view path, const reader_options &options = {}) {
+    return detail::opened<reader, es_reader>([&](es_reader **out, es_error *err) {
+        return es_open_live_run(path.data(), path.size(), &options.raw(), out, err);
+    });
+}
+
 /** Opens a run whose process died, for reading and reader::seal. Errors: as es_open_crashed_run.
  * [any thread] [blocks] */
 inline result<reader> open_crashed_run(std::string_view base, std::string_view instance_id, std::string_view run_id,
@@ -1431,6 +1447,15 @@ inline result<report> salvage_run(std::string_view path, std::string_view base, 
         return es_salvage_run(path.data(), path.size(), base.data(), base.size(), instance_id.data(), instance_id.size(), run_id.data(),
                               run_id.size(), &options.raw(), out, err);
     });
+}
+
+/** Copies a run, sealed or being written, to another base. Errors: as es_copy_run.
+ * [any thread] [blocks] */
+inline result<es_copy_result> copy_run(std::string_view path, std::string_view base) {
+    es_copy_result copied = ES_COPY_RESULT_INIT;
+    es_error err;
+    const es_status status = es_copy_run(path.data(), path.size(), base.data(), base.size(), &copied, &err);
+    return detail::answer(status, err, copied);
 }
 
 /** Which runs retention keeps. */

@@ -77,6 +77,8 @@ es_restore_plan restore_plan = ES_RESTORE_PLAN_INIT;
 es_operation_options operation_options = ES_OPERATION_OPTIONS_INIT;
 es_report_summary report_summary = ES_REPORT_SUMMARY_INIT;
 es_page_result page_result = ES_PAGE_RESULT_INIT;
+es_tail_result tail_result = ES_TAIL_RESULT_INIT;
+es_copy_result copy_result = ES_COPY_RESULT_INIT;
 "#;
 
 /// What <windows.h> defines and a careless name would meet; `__declspec` as gcc can read it.

@@ -110,6 +110,11 @@ constants! {
         ES_READ_CHECK: u32 = 1, "Check the whole file at open; reads it once.";
         ES_READ_DIGEST_KEY: u32 = 2, "digest_key holds the key of a keyed run, for es_seal_run.";
     }
+    "es_tail_result.flags": {
+        ES_TAIL_SEALED: u32 = 1, "The run is sealed, with status: no more entries come.";
+        ES_TAIL_WRITER_GONE: u32 = 2,
+            "Its writer is gone and has not sealed it: no more entries come until es_recover seals it.";
+    }
     "es_run_state.phase": {
         ES_PHASE_OPEN: u32 = 0, "Takes entries.";
         ES_PHASE_CLOSING: u32 = 1, "es_close_run has begun; commits what is queued.";

@@ -29,7 +29,7 @@ pub struct es_run {
     _slot: Slot,
 }
 
-/// A view of a run for reading. Made by es_open_reader, es_open_sealed_run or
+/// A view of a run for reading. Made by es_open_reader, es_open_sealed_run, es_open_live_run or
 /// es_open_crashed_run, freed by es_free_reader; independent of any es_run.
 pub struct es_reader {
     _slot: Slot,

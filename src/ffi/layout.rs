@@ -6,6 +6,7 @@
 
 use super::anchor::{es_anchor, es_restore_plan};
 use super::close::{es_close_options, es_close_result};
+use super::copy::es_copy_result;
 use super::draft::{es_draft, es_index_key};
 use super::error::es_error;
 use super::index::{es_index_request, es_index_result, es_index_row};
@@ -17,6 +18,7 @@ use super::read::{es_entry, es_scan_request, es_scan_result};
 use super::report::{es_finding, es_page_result, es_report_summary, es_run_row};
 use super::state::{es_run_state, es_run_stats};
 use super::submit::{es_append_options, es_append_result, es_submit_options};
+use super::tail::es_tail_result;
 
 /// A struct that may be read from and written to the caller's memory as bytes.
 ///
@@ -144,6 +146,9 @@ layouts! {
     es_scan_result, 40 bytes, least 32 {
         struct_size 0, more 4, rows 8, arena_used 16, next_seq 24, high_watermark 32,
     }
+    es_tail_result, 40 bytes, least 24 {
+        struct_size 0, flags 4, status 8, reserved0 12, high_watermark 16, reserved 24,
+    }
     es_index_row, 24 bytes, least 20 { seq 0, key_offset 8, key_len 16, reserved 20, }
     es_index_request, 48 bytes, least 32 {
         struct_size 0, kind 4, after 8, after_len 16, max_rows 24, reserved 32,
@@ -171,4 +176,7 @@ layouts! {
         text_offset 40, text_len 48, reserved 52,
     }
     es_page_result, 24 bytes, least 16 { struct_size 0, more 4, rows 8, arena_used 16, }
+    es_copy_result, 48 bytes, least 32 {
+        struct_size 0, sealed 4, status 8, reserved0 12, high_watermark 16, bytes 24, reserved 32,
+    }
 }

@@ -17,6 +17,7 @@ pub mod status;
 
 pub mod anchor;
 pub mod close;
+pub mod copy;
 pub mod draft;
 pub mod error;
 pub mod identity;
@@ -30,6 +31,7 @@ pub mod report;
 pub mod state;
 pub mod submit;
 pub mod summary;
+pub mod tail;
 
 mod args;
 mod fork;

@@ -222,6 +222,51 @@ pub unsafe extern "C" fn es_open_sealed_run(
     })
 }
 
+/// Opens a run for reading while another process may be writing it. Each call on the reader sees what
+/// was acknowledged up to a moment before, and es_wait_tail waits for more and for the seal. The run
+/// is never written to and the writer neither held up nor locked out; nor is recovery. Until the
+/// reader is freed nobody deletes the run. A sealed run opens as with es_open_sealed_run. Of the log
+/// backend alone: a redb run is read within the process that writes it, with es_open_reader, until it
+/// is sealed.
+/// @param path      the run's directory (log backend) or file, UTF-8
+/// @param path_len  its length in bytes, or ES_NTS; at most 4,095
+/// @param options   NULL: the defaults. ES_READ_CHECK is for sealed runs
+/// @param out       receives the reader, to be freed with es_free_reader; NULL on failure
+/// @param err       filled on failure; may be NULL
+/// @return ES_OK, also when its writer is gone: es_wait_tail says so;
+///         ES_ERR_UNSUPPORTED: a redb run that is being written or recovered: wait until it is
+///         sealed; or ES_READ_CHECK and the run is not sealed: leave it out;
+///         ES_ERR_NOT_SEALED: a redb run that was left: recover it;
+///         ES_ERR_LOCKED: it is being deleted; ES_ERR_NOT_FOUND: no such run;
+///         ES_ERR_CORRUPTED: what was acknowledged is damaged or missing: verify or salvage it once
+///         it is sealed; ES_ERR_UNSUPPORTED_FORMAT: use a library that knows the format;
+///         ES_ERR_INVALID_ARGUMENT, ES_ERR_INVALID_UTF8, ES_ERR_UNSUPPORTED_FIELD,
+///         ES_ERR_STRUCT_SIZE, ES_ERR_ABI_MISMATCH, ES_ERR_NULL_POINTER: correct what err names;
+///         ES_ERR_DISK, ES_ERR_BACKEND: see err->os_errno; ES_ERR_OUT_OF_MEMORY: free memory;
+///         ES_ERR_PANIC: report it.
+/// [any thread] [blocks] Since 0.1.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn es_open_live_run(
+    path: *const c_char,
+    path_len: usize,
+    options: *const es_reader_options,
+    out: *mut *mut es_reader,
+    err: *mut es_error,
+) -> es_status {
+    guarded!(err, {
+        // SAFETY: the pointers are NULL or the caller's memory, as the header demands.
+        unsafe {
+            out::clear_handle("out", out)?;
+            let options = reader_options(options)?;
+            let path = args::path("path", path, path_len)?;
+            let reader = store::open_live_run(Path::new(path), &options)?;
+            out::put(out, handle::give_reader(reader)?);
+        }
+        Ok(())
+    })
+}
+
 /// Opens a run whose process died, for reading and es_seal_run. Takes the instance's lock until
 /// the reader is freed, checks the whole file, then repairs its structure; a file that cannot be
 /// repaired is left unchanged. A run that is sealed already opens too; es_seal_run then answers

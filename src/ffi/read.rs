@@ -269,15 +269,13 @@ impl Range {
         Ok(Self { from: request.from, to, direction, high_watermark })
     }
 
-    fn is_empty(&self) -> bool {
-        self.from == 0 || self.from > self.to
-    }
-
-    /// The part of it that a scan of so many rows visits, so that none is read in vain.
+    /// The part of it that a scan of so many rows visits, so that none is read in vain; of an empty
+    /// range an empty one.
     fn at_most(&self, rows: u64) -> (u64, u64) {
         let more = rows.saturating_sub(1);
         match self.direction {
             Direction::Forward => (self.from, self.to.min(self.from.saturating_add(more))),
+            Direction::Backward if self.from == 0 => (0, self.to),
             Direction::Backward => (self.from.max(self.to.saturating_sub(more)), self.to),
         }
     }
@@ -321,21 +319,20 @@ impl Page {
     /// Copies rows until a limit or the range is reached.
     fn fill(&mut self, view: &dyn EventReader, range: Range) -> Result<es_scan_result, Refusal> {
         let mut last_seq = None;
-        if !range.is_empty() {
-            let (from, to) = range.at_most(self.rows.left());
-            let visited = view.visit_range(from, to, range.direction, &mut |row| {
-                if !self.take(&row) {
-                    return ControlFlow::Break(());
-                }
-                last_seq = Some(row.entry.seq);
-                if self.rows.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            });
-            if last_seq.is_none() {
-                // The first row decides: damaged, or too large for the arena.
-                visited?;
-                if self.required > 0 {
-                    return Err(Refusal::TooSmall { field: "arena", required: self.required });
-                }
+        // An empty range too: of a run that is followed, damage may be why it is empty.
+        let (from, to) = range.at_most(self.rows.left());
+        let visited = view.visit_range(from, to, range.direction, &mut |row| {
+            if !self.take(&row) {
+                return ControlFlow::Break(());
+            }
+            last_seq = Some(row.entry.seq);
+            if self.rows.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        if last_seq.is_none() {
+            // The first row decides: damaged, or too large for the arena.
+            visited?;
+            if self.required > 0 {
+                return Err(Refusal::TooSmall { field: "arena", required: self.required });
             }
         }
         Ok(es_scan_result {

@@ -10,7 +10,8 @@ use super::status::*;
 
 const DIGEST_BYTES: usize = 32;
 
-/// Gives the largest durable seq; 0: none.
+/// Gives the largest durable seq; 0: none. Of a run that another process writes (es_open_live_run)
+/// it looks at the run's files; what is wrong with them the other calls tell.
 /// @param reader  the reader
 /// @param seq     receives it
 /// @param err     filled on failure; may be NULL

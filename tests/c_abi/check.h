@@ -38,6 +38,8 @@ typedef struct outputs {
     es_index_row rows[4];
     es_report_summary summary;
     es_page_result page;
+    es_tail_result tail;
+    es_copy_result copy;
     es_run_row runs[4];
     es_finding findings[4];
     char arena[1024];
@@ -139,6 +141,8 @@ static void prepare(void) {
     out.manifest.struct_size = (uint32_t)sizeof out.manifest;
     out.summary.struct_size = (uint32_t)sizeof out.summary;
     out.page.struct_size = (uint32_t)sizeof out.page;
+    out.tail.struct_size = (uint32_t)sizeof out.tail;
+    out.copy.struct_size = (uint32_t)sizeof out.copy;
     memset(&err, CANARY, sizeof err);
     memcpy(&before, &out, sizeof out);
 }

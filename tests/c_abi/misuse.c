@@ -176,6 +176,8 @@ static void initialisers(void) {
     INIT_CASE(es_operation_options, ES_OPERATION_OPTIONS_INIT, es_init_operation_options);
     INIT_CASE(es_report_summary, ES_REPORT_SUMMARY_INIT, es_init_report_summary);
     INIT_CASE(es_page_result, ES_PAGE_RESULT_INIT, es_init_page_result);
+    INIT_CASE(es_tail_result, ES_TAIL_RESULT_INIT, es_init_tail_result);
+    INIT_CASE(es_copy_result, ES_COPY_RESULT_INIT, es_init_copy_result);
 }
 
 static void identity(void) {
@@ -357,10 +359,16 @@ static void open_paths(void) {
                     es_open_run(path->data, path->len, &manifest, &options, &out.run, &err));
         REFUSED(path->status, "path",
                 es_open_sealed_run(path->data, path->len, NULL, &out.reader, &err));
+        REFUSED(path->status, "path", es_open_live_run(path->data, path->len, NULL, &out.reader, &err));
+        REFUSED(path->status, "path", es_copy_run(path->data, path->len, base, ES_NTS, &out.copy, &err));
+        REFUSED(path->status, "base", es_copy_run(base, ES_NTS, path->data, path->len, &out.copy, &err));
         REFUSED(path->status, "base", es_open_crashed_run(path->data, path->len, "i", 1, "r", 1, NULL,
                                                           &out.reader, &err));
     }
     REFUSED(ES_ERR_NULL_POINTER, "out", es_open_sealed_run("x", 1, NULL, NULL, &err));
+    REFUSED(ES_ERR_NULL_POINTER, "out", es_open_live_run("x", 1, NULL, NULL, &err));
+    BAD_SIZES(es_reader_options, reader_options, struct_size, "options",
+              es_open_live_run("x", 1, &reader_options, &out.reader, &err));
     REFUSED(ES_ERR_NULL_POINTER, "out",
             es_open_crashed_run(base, ES_NTS, "i", 1, "r", 1, NULL, NULL, &err));
     BAD_SIZES(es_reader_options, reader_options, struct_size, "options",
@@ -370,6 +378,8 @@ static void open_paths(void) {
             es_open_sealed_run("x", 1, &reader_options, &out.reader, &err));
     reader_options.abi_version = ES_ABI_VERSION;
     reader_options.flags = 64;
+    REFUSED(ES_ERR_UNSUPPORTED_FIELD, "options.flags",
+            es_open_live_run("x", 1, &reader_options, &out.reader, &err));
     REFUSED(ES_ERR_UNSUPPORTED_FIELD, "options.flags",
             es_open_crashed_run(base, ES_NTS, "i", 1, "r", 1, &reader_options, &out.reader, &err));
     reader_options.flags = 0;
@@ -398,6 +408,19 @@ static void open_paths(void) {
     REFUSED(ES_ERR_NOT_FOUND, "",
             es_open_crashed_run(base, ES_NTS, "nobody", ES_NTS, "r", 1, NULL, &out.reader, &err));
     REFUSED(ES_ERR_NOT_FOUND, "", es_open_sealed_run("/nowhere/run.redb", ES_NTS, NULL, &out.reader, &err));
+    REFUSED(ES_ERR_NOT_FOUND, "", es_open_live_run("/nowhere/run.eslog", ES_NTS, NULL, &out.reader, &err));
+    REFUSED(ES_ERR_NOT_FOUND, "", es_copy_run("/nowhere/run.eslog", ES_NTS, base, ES_NTS, &out.copy, &err));
+    if (backend == ES_BACKEND_REDB) {
+        REFUSED(ES_ERR_UNSUPPORTED, "log backend",
+                es_open_live_run(watched_path, ES_NTS, NULL, &out.reader, &err));
+        REFUSED(ES_ERR_UNSUPPORTED, "log backend",
+                es_copy_run(watched_path, ES_NTS, base, ES_NTS, &out.copy, &err));
+    }
+    prepare();
+    out.copy.struct_size = 31;
+    before.copy.struct_size = 31;
+    refused(__LINE__, "es_copy_run, result of 31 bytes", es_copy_run("x", 1, base, ES_NTS, &out.copy, &err),
+            ES_ERR_STRUCT_SIZE, "out", ITEM_NONE);
 
     BAD_RUNS(es_open_reader(h, &out.reader, &err));
     REFUSED(ES_ERR_NULL_POINTER, "out", es_open_reader(run, NULL, &err));
@@ -815,6 +838,22 @@ static void single_reads(void) {
     REFUSED(ES_ERR_NOT_FOUND, "ts_init", es_find_first_seq(reader, UINT64_MAX, &out.seq, &err));
 }
 
+/* Waiting for more as a reader: nothing new, what is there, and the wrong ways to ask. */
+static void tails(void) {
+    BAD_READERS(es_wait_tail(h, 1, 0, &out.tail, &err));
+    prepare();
+    out.tail.struct_size = 23;
+    before.tail.struct_size = 23;
+    refused(__LINE__, "es_wait_tail, result of 23 bytes", es_wait_tail(reader, 1, 0, &out.tail, &err),
+            ES_ERR_STRUCT_SIZE, "out", ITEM_NONE);
+    REFUSED(ES_ERR_TIMEOUT, "", es_wait_tail(reader, 3, 0, &out.tail, &err));
+    REFUSED(ES_ERR_TIMEOUT, "", es_wait_tail(reader, UINT64_MAX, 1000000, &out.tail, &err));
+    ACCEPTED(es_wait_tail(reader, 2, ES_FOREVER, &out.tail, &err));
+    CHECK(out.tail.flags == 0 && out.tail.status == ES_RUN_RUNNING && out.tail.high_watermark == 2, "two entries");
+    CHECK(out.tail.reserved0 == 0 && out.tail.reserved[0] == 0 && out.tail.reserved[1] == 0, "reserved");
+    ACCEPTED(es_wait_tail(reader, 0, 0, NULL, &err));
+}
+
 static void wholes(void) {
     size_t size;
     BAD_READERS(es_get_manifest(h, &out.manifest, out.arena, 1024, &out.needed, &err));
@@ -982,6 +1021,8 @@ static void end(void) {
     es_free_run(run);
     ACCEPTED(es_get_high_watermark(reader, &out.seq, &err));
     CHECK(out.seq == 3, "a reader outlives its run");
+    ACCEPTED(es_wait_tail(reader, UINT64_MAX, ES_FOREVER, &out.tail, &err));
+    CHECK(out.tail.flags == ES_TAIL_SEALED && out.tail.status == ES_RUN_ENDED && out.tail.high_watermark == 3, "sealed");
     es_free_reader(reader);
     REFUSED(ES_ERR_BAD_HANDLE, "was freed", es_get_high_watermark(reader, &out.seq, &err));
     es_free_reader(reader);
@@ -1017,6 +1058,7 @@ int main(int argc, char **argv) {
     run_getters();
     scanning();
     single_reads();
+    tails();
     wholes();
     indices();
     closing();

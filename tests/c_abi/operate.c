@@ -266,6 +266,48 @@ static void beside_a_writer(void) {
     es_free_run(run);
 }
 
+/* A run of the log backend, followed and copied while it is written. */
+static void followed_and_copied(void) {
+    es_manifest manifest = ES_MANIFEST_INIT;
+    es_open_options options = ES_OPEN_OPTIONS_INIT;
+    es_draft draft = ES_DRAFT_INIT;
+    es_run *run;
+    es_reader *live;
+    char log[4096], other[4096];
+    manifest.run_id.data = "log-1";
+    manifest.run_id.len = ES_NTS;
+    manifest.instance_id.data = "followed";
+    manifest.instance_id.len = ES_NTS;
+    options.halt_after_ns = ES_FOREVER;
+    options.backend = ES_BACKEND_LOG;
+    ACCEPTED(es_open_run(base, ES_NTS, &manifest, &options, &out.run, &err));
+    run = out.run;
+    ACCEPTED(es_get_run_path(run, log, sizeof log, NULL, &err));
+    ACCEPTED(es_open_live_run(log, ES_NTS, NULL, &out.reader, &err));
+    live = out.reader;
+    REFUSED(ES_ERR_TIMEOUT, "", es_wait_tail(live, 1, 1000000, &out.tail, &err));
+    draft.topic = "orders";
+    draft.topic_len = ES_NTS;
+    draft.payload_type = "Order";
+    draft.payload_type_len = ES_NTS;
+    ACCEPTED(es_append_batch(run, &draft, sizeof draft, 1, NULL, NULL, &err));
+    ACCEPTED(es_wait_tail(live, 1, 0, &out.tail, &err));
+    CHECK(out.tail.flags == 0 && out.tail.high_watermark == 1, "followed");
+    snprintf(other, sizeof other, "%s-copies", base);
+    ACCEPTED(es_copy_run(log, ES_NTS, other, ES_NTS, &out.copy, &err));
+    CHECK(out.copy.sealed == 0 && out.copy.status == ES_RUN_RUNNING && out.copy.high_watermark == 1, "copied");
+    CHECK(out.copy.bytes > 0 && out.copy.reserved0 == 0, "of some length");
+    REFUSED(ES_ERR_ALREADY_EXISTS, "exists", es_copy_run(log, ES_NTS, other, ES_NTS, &out.copy, &err));
+    REFUSED(ES_ERR_ALREADY_EXISTS, "exists", es_copy_run(log, ES_NTS, base, ES_NTS, &out.copy, &err));
+    ACCEPTED(es_copy_run(path, ES_NTS, other, ES_NTS, NULL, &err));
+    ACCEPTED(es_close_run(run, NULL, NULL, &err));
+    es_free_run(run);
+    ACCEPTED(es_wait_tail(live, UINT64_MAX, ES_FOREVER, &out.tail, &err));
+    CHECK(out.tail.flags == ES_TAIL_SEALED && out.tail.high_watermark == 2, "told of the seal");
+    es_free_reader(live);
+    REFUSED(ES_ERR_BAD_HANDLE, "was freed", es_wait_tail(live, 1, 0, &out.tail, &err));
+}
+
 static void used_as_meant(void) {
     es_operation_options options = ES_OPERATION_OPTIONS_INIT;
     es_report *found, *done;
@@ -332,6 +374,7 @@ int main(int argc, char **argv) {
     texts();
     options_and_outs();
     beside_a_writer();
+    followed_and_copied();
     used_as_meant();
     es_free_reader(reader);
     es_free_report(report);

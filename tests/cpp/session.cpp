@@ -244,6 +244,33 @@ static void operate(const std::string &base, const std::string &path) {
     MUST(findings.status());
 }
 
+/* Followed while it is written, copied, and told of its seal. */
+static void follow(const std::string &base) {
+    es::manifest about;
+    about.run_id = "log-1";
+    about.instance_id = "trader";
+    auto options = es::open_options().halt_after(es::forever).backend(ES_BACKEND_LOG);
+    es::run run = MUST(es::open_run(base + "-log", about, options));
+    const std::string path = MUST(run.path());
+    es::reader outside = MUST(es::open_live_run(path)), inside = MUST(run.open_reader());
+    EXPECT(outside.wait_tail(1, es::poll).code() == ES_ERR_TIMEOUT && inside.wait_tail(1, 1ms).code() == ES_ERR_TIMEOUT);
+    MUST(run.wait_durable(MUST(run.submit(es::draft("orders", "Order", "one"))), 30s));
+    for (const es::reader *reader : {&outside, &inside}) {
+        const es_tail_result tail = MUST(reader->wait_tail(1, 30s));
+        EXPECT(tail.flags == 0 && tail.high_watermark == 1 && tail.status == ES_RUN_RUNNING);
+        EXPECT(MUST(reader->get(1))->payload().text() == "one");
+    }
+    const es_copy_result copied = MUST(es::copy_run(path, base + "-copy"));
+    EXPECT(copied.sealed == 0 && copied.high_watermark == 1 && copied.bytes > 0);
+    MUST(run.close(30s));
+    for (const es::reader *reader : {&outside, &inside}) {
+        const es_tail_result tail = MUST(reader->wait_tail(99, es::forever));
+        EXPECT(tail.flags == ES_TAIL_SEALED && tail.high_watermark == 2 && tail.status == ES_RUN_ENDED);
+    }
+    EXPECT(es::copy_run(path, base + "-copy").code() == ES_ERR_ALREADY_EXISTS);
+    EXPECT(MUST(es::copy_run(path, base + "-sealed")).sealed == 1);
+}
+
 static void times() {
     EXPECT(es::timeout(-5s).as_parameter() == 0 && es::timeout(0ns).as_field() == ES_POLL);
     EXPECT(es::timeout(1500us).as_parameter() == 1500000 && es::timeout(0.5s).as_field() == 500000000u);
@@ -277,6 +304,7 @@ int main(int argc, char **argv) {
     live.reset();
     sealed.reset();
     operate(base, path);
+    follow(base);
     std::printf("session: %d checks\n", checks);
     return 0;
 }

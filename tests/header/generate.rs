@@ -8,9 +8,9 @@ use eventstore::ffi::layout::STRUCTS;
 use eventstore::ffi::status::STATUSES;
 
 /// The order of nouns in the header: types and calls stand together in the order of use.
-pub(crate) const SOURCES: [&str; 17] = [
+pub(crate) const SOURCES: [&str; 19] = [
     "status", "error", "identity", "handle", "manifest", "open", "draft", "submit", "packed",
-    "close", "state", "read", "index", "anchor", "summary", "report", "operate",
+    "close", "state", "read", "tail", "index", "anchor", "summary", "report", "operate", "copy",
 ];
 
 pub(crate) fn root() -> PathBuf {
