@@ -72,11 +72,13 @@ from ._model import (
     RunState,
     RunStats,
     RunStatus,
+    Tail,
     WaitPolicy,
     client_order_id,
     venue_order_id,
 )
 from ._operations import (
+    Copy,
     DigestCheck,
     Drift,
     Finding,
@@ -90,13 +92,23 @@ from ._operations import (
     Salvage,
     Verification,
     apply_retention,
+    copy_run,
     list_runs,
     plan_retention,
     recover,
     salvage,
     verify,
 )
-from ._reader import CrashedRun, EntryView, Reader, SealedRun, open_crashed, open_sealed
+from ._reader import (
+    CrashedRun,
+    EntryView,
+    LiveRun,
+    Reader,
+    SealedRun,
+    open_crashed,
+    open_live,
+    open_sealed,
+)
 from ._run import Run, open_run
 from ._version import __version__
 
@@ -111,6 +123,7 @@ __all__ = [
     "BusyError",
     "CloseResult",
     "ClosedError",
+    "Copy",
     "CorruptedError",
     "CrashedPredecessorError",
     "CrashedRun",
@@ -136,6 +149,7 @@ __all__ = [
     "InvalidUtf8Error",
     "Keep",
     "Key",
+    "LiveRun",
     "LockedError",
     "Manifest",
     "NotFoundError",
@@ -163,6 +177,7 @@ __all__ = [
     "StateError",
     "StorageError",
     "StructSizeError",
+    "Tail",
     "UnsupportedError",
     "UnsupportedFieldError",
     "UnsupportedFormatError",
@@ -175,9 +190,11 @@ __all__ = [
     "abi_version",
     "apply_retention",
     "client_order_id",
+    "copy_run",
     "library_version",
     "list_runs",
     "open_crashed",
+    "open_live",
     "open_run",
     "open_sealed",
     "plan_retention",

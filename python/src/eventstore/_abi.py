@@ -49,6 +49,8 @@ PROTOTYPES: "dict[str, List[Any]]" = {
         _ERR,
     ],
     "es_open_sealed_run": [c_int32, *_TEXT, POINTER(s.EsReaderOptions), _HANDLE_OUT, _ERR],
+    "es_open_live_run": [c_int32, *_TEXT, POINTER(s.EsReaderOptions), _HANDLE_OUT, _ERR],
+    "es_wait_tail": [c_int32, c_void_p, c_uint64, c_uint64, POINTER(s.EsTailResult), _ERR],
     "es_open_crashed_run": [
         c_int32,
         *_TEXT,
@@ -178,6 +180,7 @@ PROTOTYPES: "dict[str, List[Any]]" = {
         _HANDLE_OUT,
         _ERR,
     ],
+    "es_copy_run": [c_int32, *_TEXT, *_TEXT, POINTER(s.EsCopyResult), _ERR],
     "es_plan_retention": [c_int32, *_TEXT, *_TEXT, c_uint32, c_uint64, _HANDLE_OUT, _ERR],
     "es_apply_retention": [c_int32, *_TEXT, *_TEXT, c_void_p, _HANDLE_OUT, _ERR],
 }

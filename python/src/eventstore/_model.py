@@ -175,6 +175,16 @@ class CloseResult:
 
 
 @dataclass(frozen=True)
+class Tail:
+    """How far a run is, and whether more comes: `sealed` or `writer_gone` say that it does not."""
+
+    high_watermark: int
+    sealed: bool
+    writer_gone: bool
+    status: RunStatus
+
+
+@dataclass(frozen=True)
 class RunState:
     """Where a run stands."""
 

@@ -1,8 +1,8 @@
-"""What an operator and an engine's boot do around runs: list, recover, verify, salvage, retain.
+"""What is done around runs: list, recover, verify, salvage, copy, retain.
 
 Each call answers with a record of plain values. They read files and may take long: Ctrl-C ends
 the waiting, the operation itself goes on to its end on a thread of its own. None of them needs a
-run to be open, and none but `recover`, `salvage` and `apply_retention` writes.
+run to be open, and none but `recover`, `salvage`, `copy_run` and `apply_retention` writes.
 """
 
 from __future__ import annotations
@@ -143,6 +143,16 @@ class Verification:
 
     def __bool__(self) -> bool:
         return self.is_clean
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What `copy_run` copied. Not `sealed`: the copy is to be recovered."""
+
+    sealed: bool
+    status: RunStatus
+    high_watermark: int
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -390,6 +400,30 @@ def salvage(
         lifecycle=summary.lifecycle,
         findings=report.findings(),
     )
+
+
+def copy_run(path: PathLike, base: PathLike) -> Copy:
+    """Copies a run to another base, under its own instance and run id; durable when it returns.
+
+    A sealed run is copied byte for byte. A run of the log backend may be copied while any process
+    writes it: the copy has what is acknowledged, and is to be recovered.
+
+    Raises:
+        AlreadyExistsError: a run of this id is there, unchanged.
+        UnsupportedError: a redb run that is being written or recovered.
+    """
+    out, source, target = s.EsCopyResult(), path_bytes(path), path_bytes(base)
+
+    def call() -> None:
+        err = s.EsError()
+        status = lib.es_copy_run(
+            source, len(source), target, len(target), byref(out), byref(err)
+        )
+        if status:
+            raise error_from(status, err)
+
+    interruptible(call)
+    return Copy(bool(out.sealed), RunStatus(out.status), out.high_watermark, out.bytes)
 
 
 def plan_retention(

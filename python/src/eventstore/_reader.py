@@ -37,9 +37,10 @@ from ._model import (
     Manifest,
     RestorePlan,
     RunStatus,
+    Tail,
 )
 from ._pages import OnDamage, get_entry, scan_entries
-from ._wait import interruptible
+from ._wait import in_slices, interruptible
 
 if TYPE_CHECKING:
     from ._arrays import EntryArrays
@@ -48,6 +49,8 @@ R = TypeVar("R", bound="Reader")
 
 _READ_CHECK = 1
 _READ_DIGEST_KEY = 2
+_TAIL_SEALED = 1
+_TAIL_WRITER_GONE = 2
 _INDEX_PAGE_ROWS = 1024
 
 
@@ -128,7 +131,8 @@ class EntryView(Sequence[Entry]):
 
 
 class Reader(Sequence[Entry]):
-    """A view of a run for reading; made by `Run.reader`, `open_sealed` or `open_crashed`.
+    """A view of a run for reading; made by `Run.reader`, `open_sealed`, `open_live` or
+    `open_crashed`.
 
     Of a live run it sees each entry as soon as it is durable, so `len` grows. It keeps working
     after the run is closed. Close it, or use it in a `with`: as long as it is open, nobody else
@@ -226,6 +230,51 @@ class Reader(Sequence[Entry]):
     def high_watermark(self) -> int:
         """The largest durable seq; 0: none."""
         return self._number(lib.es_get_high_watermark)
+
+    # Following.
+
+    def wait_tail(self, seq: int, timeout: Optional[float] = None) -> Tail:
+        """Waits until the run holds `seq`, is sealed, or its writer is gone without sealing it.
+
+        Answers at once for a run that nobody writes. Ctrl-C ends the waiting.
+
+        Raises:
+            WaitTimeoutError: nothing new within `timeout` seconds: call again.
+            CorruptedError: entries that were acknowledged are damaged or missing.
+        """
+        if seq < 0:
+            raise ValueError(f"seq is {seq}: sequences count from 1")
+        out, err = s.EsTailResult(), s.EsError()
+
+        def wait(slice_ns: int) -> int:
+            answer: int = lib.es_wait_tail(
+                self.open_handle(), seq, slice_ns, byref(out), byref(err)
+            )
+            return answer
+
+        status = in_slices(wait, timeout)
+        if status:
+            raise error_from(status, err)
+        return Tail(
+            high_watermark=out.high_watermark,
+            sealed=bool(out.flags & _TAIL_SEALED),
+            writer_gone=bool(out.flags & _TAIL_WRITER_GONE),
+            status=RunStatus(out.status),
+        )
+
+    def follow(self, from_seq: int = 1) -> Iterator[Entry]:
+        """The entries from `from_seq` on as they become durable, until no more come: the run is
+        sealed, or its writer is gone; `wait_tail(0)` then says which."""
+        if from_seq < 1:
+            raise ValueError(f"from_seq is {from_seq}: sequences count from 1")
+        seq = from_seq
+        while True:
+            tail = self.wait_tail(seq)
+            for entry in self.scan(seq, tail.high_watermark):
+                yield entry
+                seq = entry.seq + 1
+            if tail.sealed or tail.writer_gone:
+                return
 
     # Finding.
 
@@ -398,6 +447,10 @@ class SealedRun(Reader):
     """A sealed run, opened by `open_sealed`; nobody changes it any more."""
 
 
+class LiveRun(Reader):
+    """A run that another process may be writing, opened by `open_live`; nobody deletes it."""
+
+
 class CrashedRun(Reader):
     """A run whose process died, opened by `open_crashed`, which holds the instance's lock."""
 
@@ -463,6 +516,25 @@ def open_sealed(path: PathLike, *, check: bool = False, cache_bytes: int = 0) ->
         return handle
 
     return SealedRun(interruptible(call) if check else call())
+
+
+def open_live(path: PathLike, *, cache_bytes: int = 0) -> LiveRun:
+    """Opens a run that another process may be writing, and follows it; costs its writer nothing.
+
+    Of the log backend alone: a redb run is read within the process that writes it until it is
+    sealed. A sealed run opens as with `open_sealed`.
+
+    Raises:
+        UnsupportedError: a redb run that is being written or recovered.
+        NotFoundError, CorruptedError, UnsupportedFormatError: as their names say.
+    """
+    options = _reader_options(False, cache_bytes, None)
+    data = path_bytes(path)
+    handle, err = ReaderHandle(), s.EsError()
+    status = lib.es_open_live_run(data, len(data), byref(options), byref(handle), byref(err))
+    if status:
+        raise error_from(status, err)
+    return LiveRun(handle)
 
 
 def open_crashed(

@@ -389,6 +389,33 @@ class EsRestorePlan(_Sized):
     ]
 
 
+class EsTailResult(_Sized):
+    """es_tail_result."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("flags", c_uint32),
+        ("status", c_uint32),
+        ("reserved0", c_uint32),
+        ("high_watermark", c_uint64),
+        ("reserved", c_uint64 * 2),
+    ]
+
+
+class EsCopyResult(_Sized):
+    """es_copy_result."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("sealed", c_uint32),
+        ("status", c_uint32),
+        ("reserved0", c_uint32),
+        ("high_watermark", c_uint64),
+        ("bytes", c_uint64),
+        ("reserved", c_uint64 * 2),
+    ]
+
+
 class EsAnchor(Structure):
     """es_anchor."""
 
