@@ -37,6 +37,7 @@ pub(crate) enum Command {
     Ingest(Ingest),
     Runs(Runs),
     Dump(Dump),
+    Tail(Tail),
     Get(Get),
     Lookup(Lookup),
     Verify(Verify),
@@ -149,6 +150,23 @@ pub(crate) struct Dump {
     /// Last entry first
     #[arg(long)]
     pub(crate) reverse: bool,
+    /// Prints one JSON object a line, which `ingest` reads
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Prints a run's entries as they come, up to its seal.
+///
+/// What `dump` prints, for a run of the log backend that another process is writing; the writer
+/// notices nothing. Ends with status 0 once the run is sealed, with JSON after a last line that is
+/// the sealed manifest, and when interrupted; with 2 when the writer is gone without sealing it.
+#[derive(Args)]
+pub(crate) struct Tail {
+    /// The run's directory
+    pub(crate) run: PathBuf,
+    /// First sequence number
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) from: u64,
     /// Prints one JSON object a line, which `ingest` reads
     #[arg(long)]
     pub(crate) json: bool,

@@ -23,8 +23,7 @@ pub(crate) fn run(arguments: &Dump, screen: &mut Screen) -> Outcome {
     let reader = entry::open(&arguments.run)?;
     let manifest = reader.view().manifest().map_err(about)?;
     let anchor = reader.view().latest_snapshot_anchor().map_err(about)?;
-    let mut printer: Box<dyn Printer> =
-        if arguments.json { Box::new(JsonLines) } else { Box::new(Table::new()) };
+    let mut printer = printer(arguments.json);
     printer.head(screen, &manifest, anchor.as_ref())?;
 
     let mut unprinted = Ok(());
@@ -63,8 +62,13 @@ fn wanted(arguments: &Dump, entry: &EntryView<'_>) -> bool {
         && arguments.payload_type.as_ref().is_none_or(|glob| glob.is_match(entry.payload_type))
 }
 
-/// How a dump looks.
-trait Printer {
+/// The form that was asked for.
+pub(crate) fn printer(is_json: bool) -> Box<dyn Printer> {
+    if is_json { Box::new(JsonLines) } else { Box::new(Table::new()) }
+}
+
+/// How a dump looks, and what `tail` prints.
+pub(crate) trait Printer {
     fn head(
         &mut self,
         screen: &mut Screen,
@@ -72,6 +76,8 @@ trait Printer {
         anchor: Option<&SnapshotAnchor>,
     ) -> Result<(), Failure>;
     fn row(&mut self, screen: &mut Screen, row: &Row<'_>) -> Result<(), Failure>;
+    /// Prints what was held back: the next row may be long in coming.
+    fn pause(&mut self, screen: &mut Screen) -> Result<(), Failure>;
     fn end(&mut self, screen: &mut Screen) -> Result<(), Failure>;
 }
 
@@ -90,6 +96,10 @@ impl Printer for JsonLines {
 
     fn row(&mut self, screen: &mut Screen, row: &Row<'_>) -> Result<(), Failure> {
         Ok(screen.json(&json::Entry::of_row(&row.entry, row.keys))?)
+    }
+
+    fn pause(&mut self, _: &mut Screen) -> Result<(), Failure> {
+        Ok(())
     }
 
     fn end(&mut self, _: &mut Screen) -> Result<(), Failure> {
@@ -175,12 +185,16 @@ impl Printer for Table {
         Ok(())
     }
 
+    fn pause(&mut self, screen: &mut Screen) -> Result<(), Failure> {
+        if self.rows.is_empty() { Ok(()) } else { self.print_rows(screen) }
+    }
+
     fn end(&mut self, screen: &mut Screen) -> Result<(), Failure> {
         if self.count == 0 {
             screen.line("")?;
             return Ok(screen.line("no entries")?);
         }
-        self.print_rows(screen)
+        self.pause(screen)
     }
 }
 

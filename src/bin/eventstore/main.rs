@@ -26,6 +26,7 @@ mod salvage;
 mod screen;
 mod source;
 mod table;
+mod tail;
 mod time;
 mod verify;
 
@@ -68,6 +69,7 @@ fn run(command: Command) -> Outcome {
     let outcome = match command {
         Command::Ingest(arguments) => ingest::run(&arguments, &mut screen),
         Command::Dump(arguments) => dump::run(&arguments, &mut screen),
+        Command::Tail(arguments) => tail::run(&arguments, &mut screen),
         Command::Get(arguments) => get::run(&arguments, &mut screen),
         Command::Lookup(arguments) => lookup::run(&arguments, &mut screen),
         Command::Runs(arguments) => runs::run(&arguments, &mut screen),

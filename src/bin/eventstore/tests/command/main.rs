@@ -11,4 +11,5 @@ mod logged;
 mod mend;
 mod output;
 mod refusal;
+mod tail;
 mod verdict;
