@@ -92,7 +92,7 @@ fn killed_ingest_leaves_a_prefix() {
 }
 
 /// SIGINT and SIGTERM leave the run `Running`, say how far it came, and end the process as the
-/// signal does; exactly what was said to be durable is there.
+/// signal does; what was said to be durable is there.
 #[test]
 fn interrupted_ingest_leaves_what_it_says() {
     let blows = [(0, Signal::INT), (60, Signal::INT), (25, Signal::TERM)];
@@ -121,7 +121,9 @@ fn interrupted_ingest_leaves_what_it_says() {
         let durable: u64 = words[at - 1].parse().unwrap();
         let listed = run(&[&"runs", &"--base", &base.path(), &"--json"]).done().object();
         assert_eq!((&listed["status"], &listed["held"]), (&"Running".into(), &false.into()));
-        assert_eq!(recovered_prefix(&base, ending), durable, "{line}");
+        // The entry that was being submitted when the signal came may follow what was said.
+        let found = recovered_prefix(&base, ending);
+        assert!((durable..=durable + 1).contains(&found), "{found} found, {line}");
     }
 }
 
