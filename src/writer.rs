@@ -22,6 +22,7 @@ mod stall;
 mod tests;
 mod thread;
 mod wait;
+mod wheel;
 
 pub use buffer::{RawDraft, RawKey};
 pub use options::{CloseOptions, SubmitOptions, WaitPolicy};

@@ -208,7 +208,9 @@ pub unsafe extern "C" fn es_submit_batch(
 }
 
 /// Appends a batch and returns when it is durable: all or none, contiguous seqs, one commit.
-/// Bytes are copied. Without a timeout; for one, use es_submit_batch and es_wait_durable.
+/// Bytes are copied. Without a timeout; for one, use es_submit_batch and es_wait_durable. On a fast
+/// disk with nobody else waiting it writes and flushes on the calling thread: do not cancel that
+/// thread meanwhile, and a halt that another thread notices is answered once the disk has answered.
 /// @param run      the run
 /// @param drafts   array of drafts; needed during the call only; NULL only with count 0
 /// @param stride   bytes from one draft to the next: sizeof(es_draft), or that of the struct they
@@ -270,7 +272,8 @@ pub unsafe extern "C" fn es_append_batch(
 }
 
 /// Waits until all entries up to a seq are on stable storage. Any seq up to the high-watermark,
-/// 0 too, answers ES_OK, also when the run has halted or is closed.
+/// 0 too, answers ES_OK, also when the run has halted or is closed. With ES_FOREVER it may write and
+/// flush on the calling thread, as es_append_batch does; with a timeout it never does.
 /// @param run         the run
 /// @param seq         a claimed seq, or 0
 /// @param timeout_ns  longest wait in nanoseconds; 0 polls, ES_FOREVER waits without end
@@ -298,7 +301,8 @@ pub unsafe extern "C" fn es_wait_durable(
     })
 }
 
-/// Waits until everything that was claimed when it was called is on stable storage.
+/// Waits until everything that was claimed when it was called is on stable storage; with ES_FOREVER
+/// as es_wait_durable.
 /// @param run         the run
 /// @param timeout_ns  longest wait in nanoseconds; 0 polls, ES_FOREVER waits without end
 /// @param err         filled on failure; may be NULL

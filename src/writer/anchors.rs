@@ -58,6 +58,11 @@ impl AnchorQueue {
         waiting.anchors.front().filter(|anchor| anchor.high_watermark <= durable_seq).cloned()
     }
 
+    /// Whether none is queued.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.lock().anchors.is_empty()
+    }
+
     /// The one that [`AnchorQueue::due`] answered is durable.
     pub(super) fn stored(&self) {
         self.waiting.lock().anchors.pop_front();

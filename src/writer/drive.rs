@@ -73,7 +73,16 @@ impl Driver {
     /// Does one piece of work. A panic below it halts the run and leaks what it was in the
     /// middle of.
     pub(super) fn step(&mut self) -> Step {
-        match catch_unwind(AssertUnwindSafe(|| self.step_unguarded())) {
+        self.step_with(true)
+    }
+
+    /// The same for a caller who waits for one group: it never goes on to those behind it.
+    pub(super) fn step_alone(&mut self) -> Step {
+        self.step_with(false)
+    }
+
+    fn step_with(&mut self, side_by_side: bool) -> Step {
+        match catch_unwind(AssertUnwindSafe(|| self.step_unguarded(side_by_side))) {
             Ok(step) => step,
             Err(panic) => {
                 if let Some(mut store) = self.store.take() {
@@ -113,7 +122,7 @@ impl Driver {
         self.shared.watermark.end();
     }
 
-    fn step_unguarded(&mut self) -> Step {
+    fn step_unguarded(&mut self, side_by_side: bool) -> Step {
         if self.store.is_none() {
             return Step::Finished;
         }
@@ -121,7 +130,7 @@ impl Driver {
             self.abandon();
             return Step::Finished;
         }
-        match self.work() {
+        match self.work(side_by_side) {
             Ok(step) => step,
             Err(error) => {
                 self.shared.halt(error);
@@ -131,7 +140,7 @@ impl Driver {
         }
     }
 
-    fn work(&mut self) -> Result<Step> {
+    fn work(&mut self, side_by_side: bool) -> Result<Step> {
         if self.store_due_anchor()? {
             return Ok(Step::Worked(0));
         }
@@ -139,7 +148,8 @@ impl Driver {
         if size.entries == 0 {
             return self.end_if_drained();
         }
-        if self.has_backlog(size.entries) && self.open_store().pipeline().is_some() {
+        let has_backlog = side_by_side && self.has_backlog(size.entries);
+        if has_backlog && self.open_store().pipeline().is_some() {
             return self.commit_side_by_side(size).map(Step::Worked);
         }
         self.commit_group(size)?;

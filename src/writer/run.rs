@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use parking_lot::Mutex;
-
 use super::buffer::{Chain, EntryBuffer, FillRules, RawDraft, RawKey, raw_draft};
 use super::drive::{Driver, Step};
 use super::handoff::claim::Refused;
@@ -22,6 +20,7 @@ use super::report::{AppendFailure, Appended, CloseReport, Phase, RunState, RunSt
 use super::shared::{End, HaltCallback, Shared};
 use super::thread;
 use super::wait::{self, Deadline};
+use super::wheel::Wheel;
 use crate::backend::{EventReader, EventStore};
 use crate::entry::Draft;
 use crate::error::{EventStoreError, Result};
@@ -52,8 +51,9 @@ pub type DraftAt<'a> =
 pub struct Run {
     shared: Arc<Shared>,
     path: Option<PathBuf>,
-    /// In manual mode the host drives, one call at a time.
-    manual: Option<Mutex<Driver>>,
+    wheel: Arc<Wheel>,
+    /// The host drives, one call at a time: there is no thread.
+    is_manual: bool,
 }
 
 const _: () = {
@@ -91,13 +91,11 @@ impl Run {
         let shared = Arc::new(shared);
         let driver =
             Driver::new(Arc::clone(&shared), store, taker, ts_init_max, manifest.start_ts_init);
-        let manual = if settings.manual {
-            Some(Mutex::new(driver))
-        } else {
-            thread::spawn(driver, Arc::clone(&shared), settings)?;
-            None
-        };
-        Ok(Self { shared, path, manual })
+        let wheel = Arc::new(Wheel::new(Arc::clone(&shared), driver, settings));
+        if !settings.manual {
+            thread::spawn(Arc::clone(&wheel), Arc::clone(&shared), settings)?;
+        }
+        Ok(Self { shared, path, wheel, is_manual: settings.manual })
     }
 
     /// Submits one draft and answers its `seq`, durable later. Never waits for the disk.
@@ -172,7 +170,7 @@ impl Run {
         let options = SubmitOptions { expected_seq, timeout_ns: u64::MAX };
         let first_seq = self.submit_raw_batch(count, draft_at, options).map_err(unclaimed)?;
         let count = count as u64;
-        match self.wait_durable(first_seq + count - 1, u64::MAX) {
+        match self.wait_durable_of(first_seq + count - 1, count, u64::MAX) {
             Ok(()) => {
                 Ok(Appended { first_seq, count, high_watermark: self.shared.watermark.durable() })
             }
@@ -202,6 +200,11 @@ impl Run {
     /// # Errors
     /// `Timeout`; `Halted`; `InvalidArgument` for a `seq` that was never claimed.
     pub fn wait_durable(&self, seq: u64, timeout_ns: u64) -> Result<()> {
+        self.wait_durable_of(seq, 1, timeout_ns)
+    }
+
+    /// The same for a caller who has so many entries queued.
+    fn wait_durable_of(&self, seq: u64, own_entries: u64, timeout_ns: u64) -> Result<()> {
         let shared = &self.shared;
         if seq <= shared.watermark.durable() {
             return Ok(());
@@ -212,7 +215,13 @@ impl Run {
             let reason = format!("{seq} was never claimed, the last is {last_claimed_seq}");
             return Err(EventStoreError::invalid("seq", reason));
         }
-        self.wait_for(timeout_ns, || (shared.watermark.durable() >= seq).then_some(Ok(())))
+        let is_durable = || (shared.watermark.durable() >= seq).then_some(Ok(()));
+        if timeout_ns == u64::MAX
+            && let Some(answer) = self.wheel.borrow(own_entries, is_durable)
+        {
+            return answer;
+        }
+        self.wait_for(timeout_ns, is_durable)
     }
 
     /// Waits until everything that was claimed when it was called is durable.
@@ -250,11 +259,11 @@ impl Run {
     /// call that drives the work; `Halted`; `Closed`.
     pub fn do_work(&self) -> Result<u64> {
         self.shared.refuse_in_callback()?;
-        let Some(driver) = &self.manual else {
+        if !self.is_manual {
             let what = "driving a run that has a writer thread of its own".into();
             return Err(EventStoreError::Unsupported { what });
-        };
-        let mut driver = driver.try_lock().ok_or(BUSY)?;
+        }
+        let mut driver = self.wheel.take().ok_or(BUSY)?;
         match driver.step() {
             Step::Worked(entries) => Ok(entries),
             Step::Idle => Ok(0),
@@ -366,7 +375,7 @@ impl Run {
     fn let_go(&self) {
         self.shared.release_instance();
         self.shared.view.host_is_done();
-        if let Some(mut driver) = self.manual.as_ref().and_then(Mutex::try_lock) {
+        if let (true, Some(mut driver)) = (self.is_manual, self.wheel.take()) {
             driver.abandon();
         }
     }
@@ -430,21 +439,21 @@ impl Run {
     /// Waits for `look`, driving the work in manual mode; see [`wait`].
     fn wait_for<T>(&self, timeout_ns: u64, look: impl FnMut() -> Option<Result<T>>) -> Result<T> {
         let deadline = Deadline::after(Instant::now(), timeout_ns);
-        match &self.manual {
-            Some(driver) => {
-                let mut driver = driver.try_lock().ok_or(BUSY)?;
-                wait::driving(&self.shared, &mut driver, deadline, look)
-            }
-            None => wait::sleeping(&self.shared, deadline, look),
+        if self.is_manual {
+            let mut driver = self.wheel.take().ok_or(BUSY)?;
+            return wait::driving(&self.shared, &mut driver, deadline, look);
         }
+        wait::sleeping(&self.shared, deadline, look)
     }
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
         let shared = &self.shared;
-        if let Some(driver) = &mut self.manual {
-            driver.get_mut().abandon();
+        if self.is_manual {
+            if let Some(mut driver) = self.wheel.take() {
+                driver.abandon();
+            }
             shared.release_instance();
             return;
         }

@@ -193,6 +193,15 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether anything may be left for the writer to do.
+    pub(super) fn has_pending(&self) -> bool {
+        let claim = &self.queue.claim;
+        self.queue.taken().entries > 0
+            || claim.is_halted()
+            || claim.closed_at().is_some()
+            || !self.anchors.is_empty()
+    }
+
     /// Tells whoever polls the descriptor that something changed.
     pub(super) fn signal_durable_fd(&self) {
         if let Some(fd) = self.durable_fd.get() {

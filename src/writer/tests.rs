@@ -2,6 +2,7 @@
 
 mod scripted;
 mod side_by_side;
+mod wheel;
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::drive::{Driver, Step};
+use super::drive::Step;
 use super::options::{Settings, WaitPolicy};
 use super::shared::Shared;
+use super::wheel::Wheel;
 use crate::error::{EventStoreError, Fault, Result};
 use crate::platform::{affinity, thread};
 
@@ -14,7 +15,7 @@ use crate::platform::{affinity, thread};
 const DOZE: Duration = Duration::from_micros(50);
 
 /// Starts the thread.
-pub(super) fn spawn(driver: Driver, shared: Arc<Shared>, settings: &Settings) -> Result<()> {
+pub(super) fn spawn(wheel: Arc<Wheel>, shared: Arc<Shared>, settings: &Settings) -> Result<()> {
     let (policy, cpu) = (settings.wait_policy, settings.writer_cpu);
     let hot = Duration::from_nanos(settings.hot_ns);
     let linger = Duration::from_nanos(settings.group_linger_ns);
@@ -22,7 +23,7 @@ pub(super) fn spawn(driver: Driver, shared: Arc<Shared>, settings: &Settings) ->
         if let Some(cpu) = cpu {
             affinity::pin_this_thread(cpu);
         }
-        Loop { driver, shared, policy, hot, linger }.run();
+        Loop { wheel, shared, policy, hot, linger }.run();
     };
     thread::spawn("es-writer", work).map(drop).map_err(|error| {
         let fault = Fault::from_io("starting the writer thread", None, error);
@@ -31,7 +32,7 @@ pub(super) fn spawn(driver: Driver, shared: Arc<Shared>, settings: &Settings) ->
 }
 
 struct Loop {
-    driver: Driver,
+    wheel: Arc<Wheel>,
     shared: Arc<Shared>,
     policy: WaitPolicy,
     hot: Duration,
@@ -39,16 +40,16 @@ struct Loop {
 }
 
 impl Loop {
-    fn run(mut self) {
+    fn run(self) {
         let mut last_work = Instant::now();
         loop {
             self.gather_longer();
             let is_awaited = self.shared.spin.has_waiter() || self.shared.watermark.has_waiters();
-            match self.driver.step() {
+            match self.wheel.step() {
                 Step::Worked(_) => {
                     last_work = Instant::now();
                     if is_awaited {
-                        self.shared.spin.await_work(|| self.driver.has_entries());
+                        self.shared.spin.await_work(|| self.wheel.has_entries());
                     }
                 }
                 Step::Idle => self.sleep(last_work.elapsed() < self.hot),
@@ -67,13 +68,13 @@ impl Loop {
             WaitPolicy::Timed if hot => Sleep::Doze(Instant::now() + DOZE),
             _ => Sleep::Park,
         };
-        self.shared.doorbell.sleep(sleep, || self.driver.has_work());
+        self.shared.doorbell.sleep(sleep, || self.wheel.has_work());
     }
 
     /// Lets a group grow for the time set, unless somebody waits for it or it is full.
     fn gather_longer(&self) {
         use super::handoff::doorbell::Sleep;
-        if self.linger.is_zero() || !self.driver.has_work() {
+        if self.linger.is_zero() || !self.wheel.has_work() {
             return;
         }
         let until = Instant::now() + self.linger;

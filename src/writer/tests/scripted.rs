@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, ThreadId};
 
 use crate::backend::memory::MemoryStore;
 use crate::backend::{EventReader, EventStore, Sealed};
@@ -22,6 +23,8 @@ pub(super) struct Script {
     pub(super) appends: AtomicU64,
     /// How many entries each append had.
     pub(super) groups: Mutex<Vec<usize>>,
+    /// Which thread made each append.
+    pub(super) threads: Mutex<Vec<ThreadId>>,
 }
 
 impl Script {
@@ -51,6 +54,7 @@ impl EventStore for ScriptedStore {
     }
 
     fn append_batch(&mut self, entries: &[AppendEntry<'_>]) -> Result<u64> {
+        self.script.threads.lock().unwrap().push(thread::current().id());
         let number = self.script.appends.fetch_add(1, Ordering::SeqCst) + 1;
         let mut held = self.script.held.lock().unwrap();
         while *held {

@@ -1,0 +1,72 @@
+//! Callers who do the writer's work themselves, beside its thread.
+
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{draft, settings, start, submit};
+use crate::error::EventStoreError;
+use crate::writer::{CloseOptions, Settings, SubmitOptions, WaitPolicy};
+
+const WAIT: SubmitOptions = SubmitOptions { expected_seq: 0, timeout_ns: u64::MAX };
+
+/// A caller who waits without end, and alone, commits on its own thread.
+#[test]
+fn lone_waiter_commits_itself() {
+    let settings = Settings { wait_policy: WaitPolicy::Park, ..settings() };
+    let (run, script) = start(&settings);
+    let caller = thread::current().id();
+    for ts_init in 1..=100 {
+        let seq = submit(&run, ts_init);
+        run.wait_durable(seq, u64::MAX).unwrap();
+    }
+    let threads = script.threads.lock().unwrap().clone();
+    let own = threads.iter().filter(|thread| **thread == caller).count();
+    assert!(own >= 50, "{own} of {} commits", threads.len());
+}
+
+/// A plain submit that comes while a caller has the wheel is committed without anybody waiting for
+/// it, although the writer's thread was woken, found the wheel taken, and parked again.
+#[test]
+fn nothing_is_left_behind_when_the_wheel_is_let_go() {
+    let settings = Settings { wait_policy: WaitPolicy::Park, ..settings() };
+    let (run, script) = start(&settings);
+    let mut borrowed = 0;
+    for _ in 0..20 {
+        let appends = script.appends.load(Ordering::SeqCst);
+        script.hold();
+        let waiter = {
+            let run = run.clone();
+            thread::spawn(move || run.wait_durable(submit(&run, 1), u64::MAX).unwrap())
+        };
+        while script.appends.load(Ordering::SeqCst) == appends {
+            thread::yield_now();
+        }
+        let holder = *script.threads.lock().unwrap().last().unwrap();
+        borrowed += u32::from(holder == waiter.thread().id());
+        let seq = submit(&run, 2);
+        thread::sleep(Duration::from_millis(20)); // the thread has parked again
+        script.release();
+        waiter.join().unwrap();
+        let since = Instant::now();
+        while run.state().high_watermark < seq {
+            assert!(since.elapsed() < Duration::from_secs(10), "entry {seq} was left behind");
+            thread::yield_now();
+        }
+    }
+    assert!(borrowed > 0, "no caller ever had the wheel");
+}
+
+/// A refused write on the caller's own thread halts the run for everybody.
+#[test]
+fn refused_write_of_a_caller_halts_the_run() {
+    let (run, script) = start(&settings());
+    script.fails_at.store(2, Ordering::SeqCst);
+    run.wait_durable(submit(&run, 1), u64::MAX).unwrap();
+    let seq = submit(&run, 2);
+    let answer = run.wait_durable(seq, u64::MAX);
+    assert!(matches!(answer, Err(EventStoreError::Halted { .. })), "{answer:?}");
+    let later = run.submit(&draft(3), WAIT);
+    assert!(matches!(later, Err(EventStoreError::Halted { .. })), "{later:?}");
+    assert_eq!(run.close(&CloseOptions::default()).unwrap().high_watermark, 1);
+}

@@ -1,0 +1,100 @@
+//! Who does the writer's work: its thread, or a caller who would only wait for it.
+//!
+//! Waking a thread and being woken by it costs more than a fast disk's flush where processors fall
+//! asleep between the two. So a caller that waits without end, and alone, takes the wheel when
+//! nobody has it, commits what is queued up to its own entry, and lets go; the thread does
+//! everything else. On a disk whose commits take long the wheel stays with the thread: nothing is
+//! won there, and whoever waits is to be woken when the run halts. Nothing is lost in between: whoever lets go looks for
+//! work after that and rings for the thread, which says that it sleeps before it looks whether the
+//! wheel is free (the fences of `handoff::doorbell`).
+
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+
+use super::drive::{Driver, Step};
+use super::options::{Settings, WaitPolicy};
+use super::shared::Shared;
+use super::spin::COMMIT_MAX;
+use crate::error::Result;
+use crate::planted::planted;
+
+/// How many entries of others a caller commits with its own.
+const OTHERS_MAX: u64 = 64;
+
+/// See the module.
+pub(super) struct Wheel {
+    shared: Arc<Shared>,
+    driver: Mutex<Driver>,
+    /// Callers may take it: the host has not set a processor or a policy for the thread alone.
+    is_lent: bool,
+}
+
+impl Wheel {
+    pub(super) fn new(shared: Arc<Shared>, driver: Driver, settings: &Settings) -> Self {
+        let is_lent = !settings.manual
+            && settings.writer_cpu.is_none()
+            && settings.wait_policy != WaitPolicy::Spin;
+        Self { shared, driver: Mutex::new(driver), is_lent }
+    }
+
+    /// The driver, unless somebody else has it.
+    pub(super) fn take(&self) -> Option<parking_lot::MutexGuard<'_, Driver>> {
+        self.driver.try_lock()
+    }
+
+    /// The thread's step; idle while a caller has the wheel.
+    pub(super) fn step(&self) -> Step {
+        self.take().map_or(Step::Idle, |mut driver| driver.step())
+    }
+
+    /// Whether a step of the thread would do something. While a caller has the wheel it would not:
+    /// that one looks once more after letting go.
+    pub(super) fn has_work(&self) -> bool {
+        self.take().is_some_and(|driver| driver.has_work())
+    }
+
+    /// Whether entries are there to be committed by the thread.
+    pub(super) fn has_entries(&self) -> bool {
+        self.take().is_some_and(|driver| driver.has_entries())
+    }
+
+    /// Does the work until `look` answers, on the calling thread, of whose entries `own_entries` are
+    /// queued. `None` when the wheel is not to be had, when much else is queued (the thread prepares
+    /// one group while another is flushed), or when the answer depends on another thread: wait for
+    /// it then.
+    pub(super) fn borrow<T>(
+        &self,
+        own_entries: u64,
+        mut look: impl FnMut() -> Option<Result<T>>,
+    ) -> Option<Result<T>> {
+        let shared = &self.shared;
+        let has_others = shared.watermark.has_waiters()
+            || shared.spin.has_waiter()
+            || shared.queue.taken().entries > own_entries + OTHERS_MAX;
+        if !self.is_lent || has_others || shared.stats.last_commit() > COMMIT_MAX {
+            return None;
+        }
+        let mut driver = self.take()?;
+        let answer = loop {
+            if let Some(answer) = look() {
+                break Some(answer);
+            }
+            match driver.step_alone() {
+                Step::Worked(_) => {}
+                // Another thread is between its claim and its publish, or the run has ended.
+                Step::Idle | Step::Finished => break None,
+            }
+        };
+        drop(driver);
+        self.hand_back();
+        answer
+    }
+
+    fn hand_back(&self) {
+        fence(Ordering::SeqCst);
+        if self.shared.has_pending() && !planted("keep_the_wheel") {
+            self.shared.doorbell.ring();
+        }
+    }
+}
