@@ -26,6 +26,17 @@ pub(crate) fn spawn(
     })
 }
 
+/// Makes the calling thread wait for processors that others want: what it does is not urgent.
+pub(crate) fn stand_back() {
+    const NICE: libc::c_int = 10;
+    // On Linux a thread's priority is its own. Refused, it works as others do.
+    #[cfg(target_os = "linux")]
+    // SAFETY: takes numbers alone; 0 is the calling thread.
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, NICE);
+    }
+}
+
 /// Whether this thread is one of the store's own: what a panic there says is not for the host's
 /// standard error.
 pub(crate) fn is_own() -> bool {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::options::WaitPolicy;
 
 /// Beyond this, a commit takes so long that sleeping through it costs little by comparison.
-pub(super) const COMMIT_MAX: Duration = Duration::from_micros(400);
+const COMMIT_MAX: Duration = Duration::from_micros(400);
 /// Until the first commit has been timed.
 const COMMIT_GUESS: Duration = Duration::from_micros(100);
 /// How long the writer looks for what comes after a commit that somebody waited for.

@@ -86,6 +86,7 @@ impl Ahead {
             let (site, stop) = (self.site.clone(), self.stop.clone());
             let answers = self.answers.0.clone();
             let spawned = thread::spawn("es-log-ahead", move || {
+                thread::stand_back();
                 for job in jobs {
                     work(&site, job, &answers, &stop);
                 }

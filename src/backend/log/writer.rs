@@ -271,9 +271,10 @@ impl Writer {
         Ok(())
     }
 
-    /// Once half of the segment is used up.
+    /// Once an eighth of the segment is used up: the next is twice as long at first, and is to be
+    /// ready before the rest is used up at the speed of the disk.
     fn ask_for_next(&mut self, end: u64) {
-        if !self.is_asked && end > self.capacity / 2 {
+        if !self.is_asked && end > self.capacity / 8 {
             let number = self.segment.number + 1;
             self.ahead.prepare(number, segment_bytes(number, self.segment_bytes_max));
             self.is_asked = true;
