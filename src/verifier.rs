@@ -101,7 +101,8 @@ impl VerifyReport {
 /// Verifies a sealed run. `[blocks]` as long as reading the file takes, about twice.
 ///
 /// # Errors
-/// `InvalidArgument` for more than 1,024 threads. What cannot be verified: `NotFound`; `Locked` while a writer has it; `NotSealed`;
+/// `InvalidArgument` for more than 1,024 threads. What cannot be verified: `NotFound`; `Locked` while
+/// a writer has it; `NotSealed`;
 /// `UnsupportedFormat`; `Corrupted` for what is no run at all; `Timeout` when the progress
 /// callback ended it; `Backend`. Damage of a run is a finding, not an error.
 pub fn verify_run(path: &Path, options: VerifyOptions<'_>) -> Result<VerifyReport> {
@@ -112,7 +113,7 @@ pub fn verify_run(path: &Path, options: VerifyOptions<'_>) -> Result<VerifyRepor
     let found = store::find_run(path)?;
     let plain = found.open(options.cache_bytes);
     match found.examine(options.cache_bytes, options.threads)? {
-        Examined::Unsound(damage) => verify_unsound(&*found, damage, options),
+        Examined::Unsound(damage) => verify_unsound(path, &*found, damage, options),
         Examined::Sound(view) => {
             if !view.manifest()?.status.is_sealed() {
                 let reason = "the run is not sealed: recover it first";
@@ -121,11 +122,11 @@ pub fn verify_run(path: &Path, options: VerifyOptions<'_>) -> Result<VerifyRepor
             let refused = match plain {
                 Err(error @ EventStoreError::NotSealed(_)) => return Err(error),
                 // Readers would be refused although every checksum holds.
-                Err(error) => Some(damaged(&error)),
+                Err(error) => Some(damaged(&error, path)),
                 Ok(_) => None,
             };
             let run = Surveyed::sound(&*found, view, options.cache_bytes);
-            let mut report = Verification::of(run, options).sound()?;
+            let mut report = Verification::of(path, run, options).sound()?;
             report.findings.splice(0..0, refused);
             Ok(report)
         }
@@ -134,13 +135,14 @@ pub fn verify_run(path: &Path, options: VerifyOptions<'_>) -> Result<VerifyRepor
 
 /// Lists what can still be said of a run whose structure is unsound.
 fn verify_unsound(
+    path: &Path,
     found: &dyn FoundRun,
     damage: EventStoreError,
     options: VerifyOptions<'_>,
 ) -> Result<VerifyReport> {
-    let first = damaged(&damage);
+    let first = damaged(&damage, path);
     let mut report = match Surveyed::open_unsound(found, options.cache_bytes, damage) {
-        Ok(run) => Verification::of(run, options).unsound()?,
+        Ok(run) => Verification::of(path, run, options).unsound()?,
         Err(EventStoreError::Corrupted(_)) => VerifyReport::unknown(),
         Err(error) => return Err(error),
     };
@@ -148,8 +150,16 @@ fn verify_unsound(
     Ok(report)
 }
 
-fn damaged(error: &EventStoreError) -> Finding {
-    let reason = error.fault().map_or_else(|| error.to_string(), |fault| fault.message.clone());
+/// Names the file, where the run at `path` has several.
+fn damaged(error: &EventStoreError, path: &Path) -> Finding {
+    let Some(fault) = error.fault() else {
+        return Finding::Damaged { reason: error.to_string() };
+    };
+    let inside = fault.path.as_deref().and_then(|file| file.strip_prefix(path).ok());
+    let reason = match inside {
+        Some(file) if file != Path::new("") => format!("{}: {}", file.display(), fault.message),
+        _ => fault.message.clone(),
+    };
     Finding::Damaged { reason }
 }
 
@@ -168,14 +178,15 @@ impl VerifyReport {
 
 /// One run on its way through all checks.
 struct Verification<'v, 'p> {
+    path: &'v Path,
     run: Surveyed<'v>,
     options: VerifyOptions<'p>,
     findings: Vec<Finding>,
 }
 
 impl<'v, 'p> Verification<'v, 'p> {
-    fn of(run: Surveyed<'v>, options: VerifyOptions<'p>) -> Self {
-        Self { run, options, findings: Vec::new() }
+    fn of(path: &'v Path, run: Surveyed<'v>, options: VerifyOptions<'p>) -> Self {
+        Self { path, run, options, findings: Vec::new() }
     }
 
     fn unsound(mut self) -> Result<VerifyReport> {
@@ -253,7 +264,7 @@ impl<'v, 'p> Verification<'v, 'p> {
         let finished = indices.finish(view, has_bad_rows, threads);
         self.findings.append(&mut indices.findings);
         if let Some(error) = indices.failure.take().or(finished.err()) {
-            self.findings.push(damaged(&error));
+            self.findings.push(damaged(&error, self.path));
         }
     }
 

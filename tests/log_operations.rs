@@ -137,7 +137,8 @@ fn damaged_run_is_verified_and_salvaged() {
     let path = sealed(base.path(), "r-1", 1);
     flip(&path.join("0000000002.seg"), 400);
     let report = verify_run(&path, VerifyOptions::default()).unwrap();
-    assert!(matches!(report.findings[0], Finding::Damaged { .. }), "{:?}", report.findings);
+    let Finding::Damaged { reason } = &report.findings[0] else { panic!("{report:?}") };
+    assert!(reason.starts_with("0000000002.seg: the group at byte"), "{reason}");
     assert!((100..120).contains(&report.entries_scanned), "{}", report.entries_scanned);
     let swept = recover(base.path(), INSTANCE, RecoveryOptions::default()).unwrap();
     assert!(swept.runs.is_empty(), "a sealed run is not swept: {swept:?}");
