@@ -4,6 +4,7 @@
 //! disk is found in the storage file after the commit (redb never sees it, see `storage_file`):
 //! nothing was published then, and nothing more is written.
 
+use std::ops::Bound;
 use std::path::Path;
 
 use redb::{Database, ReadableTable, WriteTransaction};
@@ -62,15 +63,17 @@ impl Writer<'_> {
         self.commit(|transaction| {
             let mut batch_bytes = 0;
             let mut table = transaction.open_table(tables::ENTRIES).at(self.path)?;
-            // Not reserved in the table: redb 4.6 allocates and zeroes a value of that length first.
+            // Through the gap behind the last row, where redb fills whole pages at a time.
+            let mut end = table.upper_bound_mut(Bound::<u64>::Unbounded).at(self.path)?;
             let mut frame = Vec::new();
             for item in entries {
                 let length = codec::entry_frame_bytes(&item.entry);
                 frame.resize(length, 0);
                 codec::write_entry(&item.entry, &mut frame);
-                table.insert(item.entry.seq, frame.as_slice()).at(self.path)?;
+                end.insert_before(item.entry.seq, frame.as_slice()).at(self.path)?;
                 batch_bytes += (length + item.keys.as_bytes().len()) as u64;
             }
+            end.close().at(self.path)?;
             drop(table);
             self.index(transaction, entries)?;
             let mut commits = transaction.open_table(tables::COMMITS).at(self.path)?;

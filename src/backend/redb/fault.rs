@@ -9,7 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use redb::{
-    CommitError, DatabaseError, SetDurabilityError, StorageError, TableError, TransactionError,
+    CommitError, CursorError, DatabaseError, SetDurabilityError, StorageError, TableError,
+    TransactionError,
 };
 
 use crate::codec::CodecError;
@@ -59,6 +60,16 @@ impl IntoStoreError for TableError {
         match self {
             Self::Storage(error) => error.into_store_error(path),
             // A table of another type or missing where one must be: not a run's file, or damaged.
+            other => corrupted(path, other.to_string()),
+        }
+    }
+}
+
+impl IntoStoreError for CursorError {
+    fn into_store_error(self, path: &Path) -> EventStoreError {
+        match self {
+            Self::Storage(error) => error.into_store_error(path),
+            // Rows behind the next one, which this store did not write.
             other => corrupted(path, other.to_string()),
         }
     }

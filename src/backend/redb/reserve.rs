@@ -4,9 +4,10 @@
 //! redb can neither use its pages nor trim them; the seal frees it in a commit of its own and
 //! then writes into it. That commit needs a few free pages, as does the next one; the **probe**
 //! sees to them: before pages written since the last probe could have used them up, an append
-//! takes 512 KiB in one piece and gives it back in the same transaction, which makes the file grow
-//! now if it would have to. Growth has real space (`storage_file`), and its failure fails the
-//! append, not the seal.
+//! takes a piece and gives it back in the same transaction, which makes the file grow now if it
+//! would have to. Growth has real space (`storage_file`), and its failure fails the append, not the
+//! seal. redb zeroes and copies what is taken: small appends take a large piece once in a while,
+//! larger ones, which would use it up at once, a small piece each.
 
 use std::path::Path;
 
@@ -23,11 +24,14 @@ const BALLAST_BYTES_MIN: usize = 1 << 20;
 const BALLAST_MANIFESTS: usize = 4;
 /// The ballast fills its page, whose size is a power of two, but for the page's own header.
 const PAGE_HEADER_BYTES: usize = 64;
-const PROBE_BYTES: usize = 512 << 10;
-/// How much of the probed space the commits after it may use up before the next probe.
-const SPENT_BYTES_MAX: u64 = 384 << 10;
 /// Pages that a commit writes besides its entries: roots, branches, redb's own tables.
 const COMMIT_BYTES: u64 = 64 << 10;
+/// What must be free behind a probe: the pages of its own commit and of the seal's first.
+const NEEDED_BYTES: u64 = 2 * COMMIT_BYTES;
+const SMALL_PROBE_BYTES: u64 = NEEDED_BYTES;
+const LARGE_PROBE_BYTES: u64 = 512 << 10;
+/// An append of so much uses a large probe up within a few commits.
+const LARGE_APPEND_BYTES: u64 = 16 << 10;
 
 /// Takes the ballast, when the run is made.
 pub(super) fn take_ballast(
@@ -56,8 +60,10 @@ pub(super) fn free_ballast(transaction: &WriteTransaction, path: &Path) -> Resul
 /// Decides when the next probe is due.
 #[derive(Debug, Default)]
 pub(super) struct Prober {
-    /// `None`: this process has not probed yet.
+    /// How many bytes had reached the file. `None`: this process has not probed yet.
     written_at_probe: Option<u64>,
+    /// How much of the probed space the commits after it may use up.
+    spendable_bytes: u64,
 }
 
 impl Prober {
@@ -72,14 +78,17 @@ impl Prober {
     ) -> Result<()> {
         let commit_bytes = COMMIT_BYTES + 2 * batch_bytes;
         let is_spent = self.written_at_probe.is_none_or(|at_probe| {
-            written.saturating_sub(at_probe).saturating_add(commit_bytes) > SPENT_BYTES_MAX
+            written.saturating_sub(at_probe).saturating_add(commit_bytes) > self.spendable_bytes
         });
         if !is_spent || planted("skip_reserve") {
             return Ok(());
         }
+        let is_large = batch_bytes < LARGE_APPEND_BYTES;
+        let bytes = if is_large { LARGE_PROBE_BYTES } else { SMALL_PROBE_BYTES };
         let mut table = transaction.open_table(tables::PROBE).at(path)?;
-        drop(table.insert_reserve(0, PROBE_BYTES - PAGE_HEADER_BYTES).at(path)?);
+        drop(table.insert_reserve(0, bytes as usize - PAGE_HEADER_BYTES).at(path)?);
         table.remove(0).at(path)?;
+        self.spendable_bytes = bytes - NEEDED_BYTES;
         // The entries of this batch have their pages already.
         self.written_at_probe = Some(written.saturating_add(batch_bytes));
         Ok(())
