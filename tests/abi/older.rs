@@ -7,7 +7,7 @@ use crate::cdef::cdef;
 use crate::snapshot::snapshot;
 
 /// One flag of each group, which a version before this one could lack.
-const NEWEST_FLAGS: [&str; 8] = [
+const NEWEST_FLAGS: [&str; 9] = [
     "ES_OPEN_REQUIRE_UUID_V4",
     "ES_READ_DIGEST_KEY",
     "ES_MANIFEST_HAS_END",
@@ -16,6 +16,7 @@ const NEWEST_FLAGS: [&str; 8] = [
     "ES_OPERATION_DIGEST_KEY",
     "ES_REPORT_CLEAN",
     "ES_ROW_NEEDS_REPAIR",
+    "ES_TAIL_WRITER_GONE",
 ];
 
 /// The declarations of a header that was released before `current`.
