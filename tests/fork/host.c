@@ -104,6 +104,7 @@ static void call_everything(const char *base) {
     es_restore_plan restore;
     es_packed_draft packed = ES_PACKED_DRAFT_INIT;
     es_scan_request request = ES_SCAN_REQUEST_INIT;
+    es_tail_result tail = ES_TAIL_RESULT_INIT;
     es_scan_result scanned = ES_SCAN_RESULT_INIT;
     es_index_request keys;
     es_index_result listed;
@@ -129,6 +130,7 @@ static void call_everything(const char *base) {
     CALL(es_scan_range, reader, &request, &entry, sizeof entry, 1, bytes, sizeof bytes, &scanned);
     CALL(es_get_entry, reader, 1, &entry, sizeof entry, bytes, sizeof bytes, &needed);
     CALL(es_lookup, reader, ES_INDEX_CLIENT_ORDER_ID, "O-1", ES_NTS, &seq);
+    CALL(es_wait_tail, reader, 1, ES_FOREVER, &tail);
     CALL(es_scan_index, reader, &keys, &row, sizeof row, 1, bytes, sizeof bytes, &listed);
     CALL(es_find_first_seq, reader, 0, &seq);
     CALL(es_get_anchor, reader, &anchor, sizeof anchor, bytes, sizeof bytes, &needed);
