@@ -213,7 +213,7 @@ fn forks_are_clean_under_valgrind() {
 }
 
 fn check_memory(host: &Host) {
-    for (way, forks) in [("calls", "0"), ("storm", "12")] {
+    for (way, forks) in [("calls", "0"), ("storm", "3")] {
         let _ = fs::remove_dir_all(host.base());
         let mut command = host.command_checked(way);
         command.arg(forks);
