@@ -140,7 +140,8 @@ fn commit_is_one_write_one_flush_and_an_unflushed_watermark() {
     store.open_run(&RunManifest::new(RUN, INSTANCE, 5)).unwrap();
     volume.take_events();
     let mut last = 0;
-    for size in [1, 10, 100, 1000] {
+    // Short of an eighth of the segment, when the next one is prepared.
+    for size in [1, 10, 100, 500] {
         append(&mut store, last + 1, last + size);
         last += size;
         let events = volume.take_events();
