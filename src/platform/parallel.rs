@@ -43,7 +43,8 @@ pub(crate) fn in_order<T: Send>(
     let desk = Desk::new(pieces, AHEAD_PER_THREAD * threads);
     thread::scope(|scope| {
         // However this ends, nobody begins another piece.
-        let _stop = StopWhenDropped(&desk);
+        let stop = StopWhenDropped(&desk);
+        let mut helpers = Vec::new();
         for _ in 1..threads {
             let _masked = signal::block_for_spawn();
             let help = || {
@@ -53,9 +54,8 @@ pub(crate) fn in_order<T: Send>(
                 }
             };
             let named = thread::Builder::new().name("es-parallel".into());
-            if named.spawn_scoped(scope, help).is_err() {
-                break;
-            }
+            let Ok(helper) = named.spawn_scoped(scope, help) else { break };
+            helpers.push(helper);
         }
         loop {
             match desk.next() {
@@ -71,6 +71,10 @@ pub(crate) fn in_order<T: Send>(
                 Next::End => break,
             }
         }
+        drop(stop);
+        // The scope would wait for them too, in a way that a detector of races cannot see. Their
+        // panics are results.
+        helpers.into_iter().for_each(|helper| drop(helper.join()));
     });
 }
 
