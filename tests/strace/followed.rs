@@ -13,7 +13,8 @@ use crate::common::sample::INSTANCE;
 use crate::common::temporary::TemporaryFolder;
 
 const READERS: usize = 3;
-const APPENDS: usize = 100;
+/// So few that no segment is prepared meanwhile.
+const APPENDS: usize = 30;
 
 /// Follows the run from when it is there; answers how often it saw the run grow before its seal.
 fn follow(base: &Path, is_over: &AtomicBool) -> usize {
@@ -53,7 +54,7 @@ fn calls_by_commit(calls: &[Call]) -> Vec<Vec<&Call>> {
 fn readers_add_no_system_call_to_a_commit() {
     let folder = TemporaryFolder::new("followed");
     let is_over = AtomicBool::new(false);
-    let told = [("ES_APPENDS", "100"), ("ES_WAY", "log")];
+    let told = [("ES_APPENDS", "30"), ("ES_WAY", "log")];
     let (traced, growths) = thread::scope(|scope| {
         let readers: Vec<_> =
             (0..READERS).map(|_| scope.spawn(|| follow(folder.path(), &is_over))).collect();

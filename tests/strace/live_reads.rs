@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use eventstore::backend::{Direction, EventReader};
 use eventstore::store::{BackendKind, OpenOptions, open_run};
-use eventstore::writer::Run;
+use eventstore::writer::{Run, WaitPolicy};
 
 use super::record::{Call, calls};
 use super::{RUN, told_backend, trace};
@@ -28,7 +28,10 @@ const LARGE_BYTES: usize = 3 << 20;
 /// Role: reads in a loop while another thread appends; says how long the longest read took.
 pub(super) fn read_during_flushes() {
     let backend = told_backend();
-    let options = OpenOptions { backend, halt_after_ns: u64::MAX, ..OpenOptions::default() };
+    // Spins, so that its thread makes every commit: delays are counted for each thread.
+    let wait_policy = WaitPolicy::Spin;
+    let options =
+        OpenOptions { backend, halt_after_ns: u64::MAX, wait_policy, ..OpenOptions::default() };
     let base = told("ES_BASE");
     let run = open_run(Path::new(&base), &sample::full_manifest(RUN), options).expect("a new run");
     append(&run, 100, 0);

@@ -235,7 +235,10 @@ impl Writer {
     /// Writes and flushes a group here and now.
     fn perform(&mut self, write: Write) -> Result<()> {
         debug_assert_eq!(self.started.len(), 1, "what was started is finished first");
-        write.perform().map_err(|error| self.failed(error))?;
+        write.perform().map_err(|error| {
+            self.started.pop_back();
+            self.failed(error)
+        })?;
         self.keep(write.bytes);
         Ok(())
     }

@@ -13,8 +13,9 @@ use super::row::{Row, Unit};
 use super::session::Session;
 use crate::failure::Failure;
 
-/// Commits of one entry each: what the longer run has more of belongs to its commits alone.
-const COMMITS: [u64; 2] = [100, 300];
+/// Commits of one entry each: what the longer run has more of belongs to its commits alone, since
+/// neither grows its file or prepares a segment in between.
+const COMMITS: [u64; 2] = [20, 60];
 const SUBMITS: u64 = 2_000;
 const FLUSHES: [&str; 6] = ["fdatasync", "fsync", "msync", "sync", "syncfs", "sync_file_range"];
 const NO_STRACE: &str = "strace is missing, or may not trace here";
