@@ -274,11 +274,20 @@ fn say_where_the_writer_runs() {
     let run =
         CRun::open_with(&options, base.path()).unwrap_or_else(|error| panic!("{}", error.code));
     run.submit();
-    run.flush(); // the writer has begun, so it is bound
-    for task in fs::read_dir("/proc/self/task").expect("Linux") {
-        let task = task.expect("a thread").path();
-        let name = fs::read_to_string(task.join("comm")).unwrap_or_default();
-        let who = if name.trim() == "es-writer" { "writer" } else { "host" };
+    run.flush(); // with a processor of its own the writer did it, so it is bound
+    // Without one this thread may have: the writer's need not have begun.
+    let is_writer = |task: &Path| {
+        fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim() == "es-writer")
+    };
+    let tasks = || {
+        fs::read_dir("/proc/self/task").expect("Linux").map(|task| task.expect("a thread").path())
+    };
+    let since = Instant::now();
+    while !tasks().any(|task| is_writer(&task)) && since.elapsed() < Duration::from_secs(10) {
+        std::thread::yield_now();
+    }
+    for task in tasks() {
+        let who = if is_writer(&task) { "writer" } else { "host" };
         say(&format!("{who} {}", processors_of(&task)));
     }
     run.close();
