@@ -1,6 +1,7 @@
 //! The writer's thread: steps while there is work, and sleeps as the wait policy says.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::drive::Step;
@@ -42,6 +43,7 @@ struct Loop {
 impl Loop {
     fn run(self) {
         let mut last_work = Instant::now();
+        let mut commits_seen = 0;
         loop {
             self.gather_longer();
             let is_awaited = self.shared.spin.has_waiter() || self.shared.watermark.has_waiters();
@@ -52,7 +54,15 @@ impl Loop {
                         self.shared.spin.await_work(|| self.wheel.has_entries());
                     }
                 }
-                Step::Idle => self.sleep(last_work.elapsed() < self.hot),
+                Step::Idle => {
+                    // Callers who commit themselves keep the run hot as well: a submit after
+                    // theirs must find the thread dozing, not parked.
+                    let commits = self.shared.stats.commits.load(Ordering::Relaxed);
+                    if commits != commits_seen {
+                        (commits_seen, last_work) = (commits, Instant::now());
+                    }
+                    self.sleep(last_work.elapsed() < self.hot);
+                }
                 Step::Finished => return,
             }
         }
