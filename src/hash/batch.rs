@@ -111,9 +111,13 @@ impl HashBatch {
     /// The hashes of these entries, in their order.
     pub(crate) fn hashes_of<'e>(
         &mut self,
-        entries: impl Iterator<Item = &'e EntryView<'e>>,
+        entries: impl ExactSizeIterator<Item = &'e EntryView<'e>>,
     ) -> &[[u8; 32]] {
         self.clear();
+        if entries.len() < LANES_MIN {
+            self.hashes.extend(entries.map(entry_hash));
+            return &self.hashes;
+        }
         entries.for_each(|entry| self.push(entry));
         self.hashes()
     }
@@ -121,10 +125,6 @@ impl HashBatch {
     /// Gives each entry its hash.
     pub(crate) fn fill(&mut self, entries: &mut [AppendEntry<'_>]) {
         for part in entries.chunks_mut(BATCH_ENTRIES) {
-            if part.len() < LANES_MIN {
-                part.iter_mut().for_each(|item| item.entry.entry_hash = entry_hash(&item.entry));
-                continue;
-            }
             let hashes = self.hashes_of(part.iter().map(|item| &item.entry)).iter();
             part.iter_mut().zip(hashes).for_each(|(item, hash)| item.entry.entry_hash = *hash);
         }

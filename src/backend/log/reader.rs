@@ -22,7 +22,13 @@ const CHUNK_KEYS: usize = 256;
 pub(super) struct LogReader(pub(super) Arc<LogRun>);
 
 impl LogReader {
-    fn forward(&self, from: u64, to: u64, visit: &mut RowVisitor<'_>) -> Result<()> {
+    fn forward(
+        &self,
+        from: u64,
+        to: u64,
+        memory: &mut scan::Memory,
+        visit: &mut RowVisitor<'_>,
+    ) -> Result<()> {
         let run = &*self.0;
         let found = run.last_segment_where(|segment| segment.first_seq() <= from)?;
         let Some(first) = found else { return Ok(()) };
@@ -32,7 +38,7 @@ impl LogReader {
                 break;
             }
             let segment = run.segment(number)?;
-            match scan::forward(&segment, next, to, visit)? {
+            match scan::forward(&segment, next, to, memory, visit)? {
                 ControlFlow::Break(()) => return Ok(()),
                 ControlFlow::Continue(following) => next = following,
             }
@@ -43,13 +49,19 @@ impl LogReader {
         Ok(())
     }
 
-    fn backward(&self, from: u64, to: u64, visit: &mut RowVisitor<'_>) -> Result<()> {
+    fn backward(
+        &self,
+        from: u64,
+        to: u64,
+        memory: &mut scan::Memory,
+        visit: &mut RowVisitor<'_>,
+    ) -> Result<()> {
         let run = &*self.0;
         let mut next = to;
         while next >= from {
             let found = run.last_segment_where(|segment| segment.first_seq() <= next)?;
             let Some(segment) = found else { return Ok(()) };
-            match scan::backward(&segment, from, next, visit)? {
+            match scan::backward(&segment, from, next, memory, visit)? {
                 ControlFlow::Break(()) => return Ok(()),
                 ControlFlow::Continue(following) if following < next => next = following,
                 ControlFlow::Continue(_) => {
@@ -127,10 +139,10 @@ impl EventReader for LogReader {
             Err(EventStoreError::Corrupted(_)) if self.0.follow().is_some() => {}
             prepared => prepared?,
         }
-        match direction {
-            Direction::Forward => self.forward(from, to, visit),
-            Direction::Backward => self.backward(from, to, visit),
-        }
+        self.0.idle.lend(|memory| match direction {
+            Direction::Forward => self.forward(from, to, memory, visit),
+            Direction::Backward => self.backward(from, to, memory, visit),
+        })
     }
 
     fn lookup(&self, kind: IndexKind, key: &str) -> Result<Option<u64>> {

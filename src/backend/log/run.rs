@@ -15,6 +15,7 @@ use super::follow::Follow;
 use super::format::segment_incarnation;
 use super::index_file::IndexFile;
 use super::open_files::OpenFiles;
+use super::scan::IdleMemory;
 use super::segment::{Segment, damaged, index_name, segment_name};
 use super::small_file::{Seal, Start, read_seal};
 use super::table::Chain;
@@ -32,6 +33,8 @@ pub(super) struct LogRun {
     /// The manifest's file, which the lock is on.
     pub(super) lock: Arc<dyn Disk>,
     pub(super) start: Start,
+    /// What visits of its rows need.
+    pub(super) idle: IdleMemory,
     /// How many threads make missing indices again.
     pub(super) threads: usize,
     state: RwLock<State>,
@@ -68,6 +71,7 @@ impl LogRun {
         Self {
             folder,
             files,
+            idle: IdleMemory::default(),
             path,
             lock,
             start,
@@ -206,7 +210,9 @@ impl LogRun {
     /// # Errors
     /// `Corrupted` for one that the run does not have.
     pub(super) fn opened(&self, number: u64) -> Result<Option<Arc<Segment>>> {
-        Ok(self.slot(number)?.get().cloned())
+        let segments = self.segments.read();
+        let slot = segments.get(number as usize - 1).ok_or_else(|| self.missing(number))?;
+        Ok(slot.get().cloned())
     }
 
     /// Keeps a segment that was opened; answers the one that another thread kept first.
@@ -283,8 +289,16 @@ impl LogRun {
         // The newest first: it is open already, and most is asked about it.
         while low < high {
             let middle = low + (high - low).div_ceil(2);
-            if is_before(&*self.segment(middle)?) { low = middle } else { high = middle - 1 }
+            if self.holds_of(middle, &is_before)? { low = middle } else { high = middle - 1 }
         }
         self.segment(low).map(Some)
+    }
+
+    fn holds_of(&self, number: u64, is_before: impl Fn(&Segment) -> bool) -> Result<bool> {
+        let opened = self.segments.read().get(number as usize - 1).and_then(|slot| {
+            // Without a share of its own: most are asked one question.
+            slot.get().map(|segment| is_before(segment))
+        });
+        opened.map_or_else(|| Ok(is_before(&*self.segment(number)?)), Ok)
     }
 }

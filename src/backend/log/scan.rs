@@ -1,17 +1,20 @@
 //! Visits the rows of a range, each decoded, in its place, and with its hash recomputed.
 //!
 //! Streams in either direction with one window of the log in memory, hashes the rows in it many at
-//! a time, and stops at the first row that is not as it was written. Only entries up to the caller's high-watermark are looked at,
-//! so that nothing the writer is about to write is ever read.
+//! a time, and stops at the first row that is not as it was written. Only entries up to the caller's
+//! high-watermark are looked at, so that nothing the writer is about to write is ever read. The
+//! memory of a visit is kept for the next: filling fresh pages costs as much as hashing the rows.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::format::{
     GROUP_HEADER_BYTES, GroupHeader, GroupKind, RECORD_HEADER_BYTES, Record, RecordHeader,
 };
 use super::segment::{Segment, damaged};
-use super::table::Mark;
+use super::table::{Mark, Stretch};
 use crate::backend::RowVisitor;
 use crate::codec;
 use crate::entry::Row;
@@ -20,46 +23,93 @@ use crate::hash::{BATCH_ENTRIES, HashBatch};
 
 /// How much is read at once when rows are visited in a row.
 const STREAM_BYTES: usize = 256 << 10;
-/// How much is read at once for a single row: as far as a mark can lie before it.
-const POINT_BYTES: usize = 20 << 10;
+/// A record longer than this is shown on its own when rows are visited downwards.
+const LONG_RECORD_BYTES: usize = 20 << 10;
+
+/// Memory of visits that ended, for those to come.
+#[derive(Default)]
+pub(super) struct IdleMemory(Mutex<Vec<Memory>>);
+
+/// What one visit needs.
+pub(super) struct Memory {
+    bytes: Vec<u8>,
+    batch: Batch,
+}
+
+impl IdleMemory {
+    /// So many visits at a time find memory; more make their own.
+    const IDLE_MAX: usize = 4;
+    /// A window that one large record stretched beyond this is not kept.
+    const BYTES_MAX: usize = 2 * STREAM_BYTES;
+
+    /// Lends a visit its memory.
+    pub(super) fn lend<T>(&self, visit: impl FnOnce(&mut Memory) -> T) -> T {
+        let found = self.0.lock().pop();
+        let mut memory = found.unwrap_or_else(|| Memory { bytes: Vec::new(), batch: Batch::new() });
+        let answer = visit(&mut memory);
+        memory.batch.reset();
+        let mut idle = self.0.lock();
+        if idle.len() < Self::IDLE_MAX && memory.bytes.len() <= Self::BYTES_MAX {
+            idle.push(memory);
+        }
+        answer
+    }
+}
+
+impl std::fmt::Debug for IdleMemory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("IdleMemory").field(&self.0.lock().len()).finish()
+    }
+}
 
 /// A part of a segment in memory.
-struct Window {
+struct Window<'m> {
     segment: Arc<Segment>,
     /// Nothing beyond is read.
     end: u64,
     start: u64,
-    bytes: Vec<u8>,
+    /// So many of the bytes are those of the segment from `start` on.
+    len: usize,
+    bytes: &'m mut Vec<u8>,
+    /// The next read need not reach beyond; no more than a guess.
+    enough: u64,
     read_bytes: usize,
 }
 
-impl Window {
+impl Window<'_> {
     /// The bytes of a range, read in larger pieces.
     fn get(&mut self, offset: u64, count: usize) -> Result<&[u8]> {
-        let path = &self.segment.path;
         let end = offset.checked_add(count as u64).filter(|end| *end <= self.end);
         let Some(end) = end else {
             let reason = format!("{count} bytes at byte {offset} reach beyond the last group");
-            return Err(EventStoreError::corrupted(path, reason));
+            return Err(EventStoreError::corrupted(&self.segment.path, reason));
         };
-        if offset < self.start || end > self.start + self.bytes.len() as u64 {
-            let ahead = (self.end - offset).min(self.read_bytes as u64) as usize;
-            self.bytes.resize(ahead.max(count), 0);
-            self.start = offset;
-            let read = self.segment.file.read(offset, &mut self.bytes);
-            if let Err(error) = read {
-                self.bytes.clear();
-                return Err(damaged(path, error));
-            }
+        if offset < self.start || end > self.start + self.len as u64 {
+            let most = self.end.min(if offset < self.enough { self.enough } else { u64::MAX });
+            let ahead = (most - offset).min(self.read_bytes as u64) as usize;
+            self.fill(offset, ahead.max(count))?;
         }
         let at = (offset - self.start) as usize;
         Ok(&self.bytes[at..at + count])
     }
 
+    /// Kept apart from [`Window::get`], which a visit calls for every record.
+    #[cold]
+    fn fill(&mut self, offset: u64, count: usize) -> Result<()> {
+        if self.bytes.len() < count {
+            self.bytes.resize(count, 0);
+        }
+        (self.start, self.len) = (offset, 0);
+        let read = self.segment.file.read(offset, &mut self.bytes[..count]);
+        read.map_err(|error| damaged(&self.segment.path, error))?;
+        self.len = count;
+        Ok(())
+    }
+
     /// Whether [`Window::get`] of this range reads nothing new.
     fn has(&self, offset: u64, count: usize) -> bool {
         let end = offset.saturating_add(count as u64);
-        offset >= self.start && end <= self.start + self.bytes.len() as u64
+        offset >= self.start && end <= self.start + self.len as u64
     }
 
     /// A record's bytes, which are in memory.
@@ -70,8 +120,8 @@ impl Window {
 }
 
 /// Walks the records of a segment from a mark on.
-struct Cursor {
-    window: Window,
+struct Cursor<'m> {
+    window: Window<'m>,
     offset: u64,
     left: u32,
     seq: u64,
@@ -91,12 +141,13 @@ impl Place {
     }
 }
 
-impl Cursor {
-    fn at(segment: &Arc<Segment>, mark: Mark, read_bytes: usize) -> Self {
-        let end = segment.end();
-        let window =
-            Window { segment: segment.clone(), end, start: 0, bytes: Vec::new(), read_bytes };
-        Self { window, offset: mark.offset, left: mark.left, seq: mark.seq }
+impl<'m> Cursor<'m> {
+    fn at(segment: &Arc<Segment>, stretch: &Stretch, to: u64, bytes: &'m mut Vec<u8>) -> Self {
+        let Mark { seq, offset, left, .. } = stretch.mark;
+        let (segment, end, enough) = (segment.clone(), stretch.end, stretch.guess(to));
+        let read_bytes = STREAM_BYTES;
+        let window = Window { segment, end, start: 0, len: 0, bytes, enough, read_bytes };
+        Self { window, offset, left, seq }
     }
 
     /// Steps to the next record; answers where it is, `None` at the end of the segment.
@@ -143,8 +194,17 @@ struct Batch {
 }
 
 impl Batch {
+    const ENTRIES_FIRST: usize = 4;
+
     fn new() -> Self {
-        Self { places: Vec::new(), hasher: HashBatch::new(), entries_max: 4 }
+        let (places, hasher) = (Vec::new(), HashBatch::new());
+        Self { places, hasher, entries_max: Self::ENTRIES_FIRST }
+    }
+
+    /// Ready for another visit.
+    fn reset(&mut self) {
+        self.places.clear();
+        self.entries_max = Self::ENTRIES_FIRST;
     }
 
     fn is_full(&self) -> bool {
@@ -152,7 +212,11 @@ impl Batch {
     }
 
     /// Shows the records as rows, in their order, up to the first that is not as it was written.
-    fn show(&mut self, window: &mut Window, visit: &mut RowVisitor<'_>) -> Result<ControlFlow<()>> {
+    fn show(
+        &mut self,
+        window: &mut Window<'_>,
+        visit: &mut RowVisitor<'_>,
+    ) -> Result<ControlFlow<()>> {
         let first = self.places.iter().map(|place| place.offset).min();
         let end = self.places.iter().map(|place| place.end()).max();
         let (Some(first), Some(end)) = (first, end) else { return Ok(ControlFlow::Continue(())) };
@@ -184,7 +248,7 @@ impl Batch {
 }
 
 /// The row of a record whose bytes are in memory, its hash not looked at yet.
-fn row_at(window: &Window, place: Place) -> Result<Row<'_>> {
+fn row_at<'w>(window: &'w Window<'_>, place: Place) -> Result<Row<'w>> {
     let path = &window.segment.path;
     let seq = place.seq;
     let bad = |reason: String| {
@@ -210,12 +274,12 @@ pub(super) fn forward(
     segment: &Arc<Segment>,
     from: u64,
     to: u64,
+    memory: &mut Memory,
     visit: &mut RowVisitor<'_>,
 ) -> Result<ControlFlow<(), u64>> {
-    let Some(mark) = segment.mark_near(from) else { return Ok(ControlFlow::Continue(from)) };
-    let read_bytes = if from == to { POINT_BYTES } else { STREAM_BYTES };
-    let mut cursor = Cursor::at(segment, mark, read_bytes);
-    let mut batch = Batch::new();
+    let Some(stretch) = segment.stretch_near(from) else { return Ok(ControlFlow::Continue(from)) };
+    let Memory { bytes, batch } = memory;
+    let mut cursor = Cursor::at(segment, &stretch, to, bytes);
     let mut expected = from;
     while expected <= to {
         // What was collected is shown before anything else is read, and before what is wrong
@@ -253,14 +317,16 @@ pub(super) fn backward(
     segment: &Arc<Segment>,
     from: u64,
     to: u64,
+    memory: &mut Memory,
     visit: &mut RowVisitor<'_>,
 ) -> Result<ControlFlow<(), u64>> {
     let first = from.max(segment.first_seq());
-    let mut batch = Batch::new();
+    let Memory { bytes, batch } = memory;
     let mut last = to;
     while last >= first {
-        let Some(mark) = segment.mark_at(last) else { break };
-        let mut cursor = Cursor::at(segment, mark, POINT_BYTES);
+        let Some(stretch) = segment.stretch_at(last) else { break };
+        let mark = stretch.mark;
+        let mut cursor = Cursor::at(segment, &stretch, last, bytes);
         let mut places = Vec::new();
         let mut failure = None;
         while cursor.seq <= last || cursor.left == 0 {
@@ -286,7 +352,7 @@ pub(super) fn backward(
             }
             batch.places.push(place);
             last -= 1;
-            if (batch.is_full() || place.bytes > POINT_BYTES)
+            if (batch.is_full() || place.bytes > LONG_RECORD_BYTES)
                 && batch.show(&mut cursor.window, visit)?.is_break()
             {
                 return Ok(ControlFlow::Break(()));

@@ -12,7 +12,7 @@ use super::filter::Sought;
 use super::index_file::Index;
 use super::keys::Keys;
 use super::open_files::{OpenFile, OpenFiles};
-use super::table::{Chain, Mark, Table};
+use super::table::{Chain, Mark, Stretch, Table};
 use crate::error::{EventStoreError, Result};
 use crate::index::{IndexKind, KeyList};
 
@@ -39,6 +39,9 @@ pub(super) struct Segment {
     pub(super) number: u64,
     pub(super) file: OpenFile,
     pub(super) path: PathBuf,
+    /// Of its table, which never changes them.
+    first_seq: u64,
+    ts_init_before: u64,
     index: RwLock<Arc<RwLock<Index>>>,
 }
 
@@ -56,8 +59,9 @@ impl Segment {
         index: Index,
     ) -> Arc<Self> {
         let file = files.file(segment_name(number));
+        let Table { first_seq, ts_init_before, .. } = *index.table();
         let index = RwLock::new(Arc::new(RwLock::new(index)));
-        Arc::new(Self { number, file, path, index })
+        Arc::new(Self { number, file, path, first_seq, ts_init_before, index })
     }
 
     fn index<T>(&self, look: impl FnOnce(&Index) -> T) -> T {
@@ -129,11 +133,11 @@ impl Segment {
     }
 
     pub(super) fn first_seq(&self) -> u64 {
-        self.index(|index| index.table().first_seq)
+        self.first_seq
     }
 
     pub(super) fn ts_init_before(&self) -> u64 {
-        self.index(|index| index.table().ts_init_before)
+        self.ts_init_before
     }
 
     /// Where the last durable group ends.
@@ -146,12 +150,12 @@ impl Segment {
         self.index(|index| index.table().chain.clone())
     }
 
-    pub(super) fn mark_at(&self, seq: u64) -> Option<Mark> {
-        self.index(|index| index.table().mark_at(seq))
+    pub(super) fn stretch_at(&self, seq: u64) -> Option<Stretch> {
+        self.index(|index| index.table().stretch_at(seq))
     }
 
-    pub(super) fn mark_near(&self, seq: u64) -> Option<Mark> {
-        self.index(|index| index.table().mark_near(seq))
+    pub(super) fn stretch_near(&self, seq: u64) -> Option<Stretch> {
+        self.index(|index| index.table().stretch_near(seq))
     }
 
     pub(super) fn mark_before(&self, ts_init: u64) -> Option<Mark> {

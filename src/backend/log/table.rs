@@ -8,6 +8,8 @@ use super::format::Watermark;
 
 /// A mark is set when this many bytes lie between an entry and the last one that has one.
 const MARK_BYTES: u64 = 16 << 10;
+/// Read beyond what an entry is guessed to need: a group's header, and records a little longer.
+const GUESS_SPARE_BYTES: u64 = 256;
 
 /// Where an entry stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,33 @@ pub(super) struct Mark {
     pub(super) left: u32,
     /// The largest `ts_init` of all entries before it; 0 when there is none.
     pub(super) ts_init_max: u64,
+}
+
+/// Where to look for an entry: from a mark on, behind which another may stand.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stretch {
+    pub(super) mark: Mark,
+    next: Option<Mark>,
+    /// Where the segment's last group ends.
+    pub(super) end: u64,
+}
+
+impl Stretch {
+    /// Up to where must be read to have an entry, if all records up to the next mark are of about
+    /// the same length: mostly right, never to be relied on. Too little costs another read, all of
+    /// the stretch would be twice as much as is needed.
+    pub(super) fn guess(&self, seq: u64) -> u64 {
+        let Some(next) = self.next.filter(|next| next.seq > seq) else { return u64::MAX };
+        let records = next.seq.saturating_sub(self.mark.seq).max(1);
+        let bytes = next.offset.saturating_sub(self.mark.offset);
+        let each = bytes / records;
+        let before = seq.saturating_sub(self.mark.seq).saturating_mul(each);
+        let wanted = before
+            .saturating_add(each.saturating_mul(2))
+            .saturating_add(GUESS_SPARE_BYTES)
+            .min(bytes);
+        self.mark.offset.saturating_add(wanted)
+    }
 }
 
 /// Where the log stands between two groups: what the next one must join.
@@ -84,15 +113,20 @@ impl Table {
         }
     }
 
-    /// The last mark at or before an entry.
-    pub(super) fn mark_at(&self, seq: u64) -> Option<Mark> {
+    /// What starts with the last mark at or before an entry.
+    pub(super) fn stretch_at(&self, seq: u64) -> Option<Stretch> {
         let count = self.marks.partition_point(|mark| mark.seq <= seq);
-        self.marks.get(count.checked_sub(1)?).copied()
+        self.stretch(count.checked_sub(1)?)
     }
 
-    /// The same, or the first mark behind it.
-    pub(super) fn mark_near(&self, seq: u64) -> Option<Mark> {
-        self.mark_at(seq).or(self.marks.first().copied())
+    /// The same, or with the first mark behind it.
+    pub(super) fn stretch_near(&self, seq: u64) -> Option<Stretch> {
+        self.stretch_at(seq).or_else(|| self.stretch(0))
+    }
+
+    fn stretch(&self, at: usize) -> Option<Stretch> {
+        let mark = *self.marks.get(at)?;
+        Some(Stretch { mark, next: self.marks.get(at + 1).copied(), end: self.end })
     }
 
     /// The last mark before which no entry is as late as `ts_init`.
