@@ -226,7 +226,8 @@ impl<'v, 'p> Verification<'v, 'p> {
         };
         let teller = self.teller(&manifest.run_id, view.high_watermark());
         let mut rows = Rows::new(teller, key.as_ref());
-        rows.indexed = Some(view.as_ref());
+        let to_look_up = self.run.view_to_look_up();
+        rows.indexed = to_look_up.as_deref();
         let threads = threads_given(self.options.threads);
         let walked = walk_in_parts(&mut self.run, &mut rows, threads)?;
         if walked.is_broken_off {
@@ -235,7 +236,9 @@ impl<'v, 'p> Verification<'v, 'p> {
         let Rows { digest, indices, entries, ts_init_max, findings, .. } = rows;
         let has_bad_rows = !findings.is_empty();
         self.findings.extend(findings);
-        self.check_indices(view.as_ref(), indices, has_bad_rows);
+        if let Some(view) = &to_look_up {
+            self.check_indices(view.as_ref(), indices, has_bad_rows);
+        }
         self.check_manifest(&manifest, walked.last_present, ts_init_max, has_bad_rows);
         let anchor = self.check_anchor(view.as_ref());
         let computed = digest.finish(anchor.as_ref(), &manifest);

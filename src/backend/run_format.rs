@@ -111,6 +111,12 @@ pub(crate) trait FoundRun: Send {
     /// `Corrupted` for a sound file that holds no run; `UnsupportedFormat`; `Backend`.
     fn examine(&self, cache_bytes: usize, threads: usize) -> Result<Examined>;
 
+    /// Whether [`FoundRun::examine`] compares every index with the entries, so that what it calls
+    /// sound has no row too many, too few or wrong.
+    fn examines_indices(&self) -> bool {
+        false
+    }
+
     /// A view of a file whose structure is unsound: each read may fail, or panic inside and
     /// answer `Corrupted`, and after that another view must be opened.
     ///

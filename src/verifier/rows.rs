@@ -29,7 +29,7 @@ const LEAPS_MAX: u32 = 16;
 
 /// What the rows of a run come to.
 pub(super) struct Rows<'r, 't> {
-    /// Where keys are looked up; `None` where no index can be trusted.
+    /// Where keys are looked up; `None` where no index can be trusted, or none need be.
     pub(super) indexed: Option<&'r dyn EventReader>,
     pub(super) digest: DigestBuilder,
     pub(super) indices: IndexCheck,
@@ -89,14 +89,21 @@ struct Part {
 
 impl Part {
     /// Looks at the rows `from..=to`; `None` when anything is wrong with any of them.
-    fn of(view: &dyn EventReader, from: u64, to: u64) -> Option<Self> {
+    fn of(
+        view: &dyn EventReader,
+        indexed: Option<&dyn EventReader>,
+        from: u64,
+        to: u64,
+    ) -> Option<Self> {
         let (digest, indices) = (Vec::new(), IndexCheck::default());
         let mut part = Self { digest, indices, entries: 0, ts_init_max: None };
         let visited = view.visit_range(from, to, Direction::Forward, &mut |row| {
             DigestBuilder::encode_entry(&mut part.digest, &row.entry.entry_hash, row.keys);
             part.ts_init_max = part.ts_init_max.max(Some(row.entry.ts_init));
             part.entries += 1;
-            part.indices.add(view, &row);
+            if let Some(indexed) = indexed {
+                part.indices.add(indexed, &row);
+            }
             ControlFlow::Continue(())
         });
         (visited.is_ok() && part.entries == to - from + 1).then_some(part)
@@ -130,7 +137,7 @@ fn side_by_side(
     first: u64,
     threads: usize,
 ) -> Result<()> {
-    let (last, count) = (walk.last(), walk.last() - first);
+    let (last, count, indexed) = (walk.last(), walk.last() - first, rows.indexed);
     let length = (count / (PARTS_PER_THREAD * threads as u64)).clamp(1, PART_ENTRIES_MAX);
     let bounds = |number: u64| {
         let from = first + number * length;
@@ -142,7 +149,7 @@ fn side_by_side(
         0..count / length + 1,
         |number| {
             let (from, to) = bounds(number);
-            Part::of(view, from, to)
+            Part::of(view, indexed, from, to)
         },
         |number, part| {
             let (from, to) = bounds(number);

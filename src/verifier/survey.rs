@@ -59,6 +59,11 @@ impl<'f> Surveyed<'f> {
         &self.view
     }
 
+    /// The view, where keys must be looked up to know that the indices are right.
+    pub(crate) fn view_to_look_up(&self) -> Option<Arc<dyn EventReader>> {
+        (!self.found.examines_indices()).then(|| self.view.clone())
+    }
+
     /// What is wrong with the structure.
     pub(crate) fn damage(&self) -> Option<&EventStoreError> {
         self.damage.as_ref()

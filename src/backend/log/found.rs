@@ -308,6 +308,10 @@ impl FoundRun for LogFound {
         }
     }
 
+    fn examines_indices(&self) -> bool {
+        true
+    }
+
     fn open_damaged(&self, _cache_bytes: usize) -> Result<Arc<dyn EventReader>> {
         Ok(Arc::new(LogReader(self.damaged()?)))
     }
