@@ -373,22 +373,24 @@ impl<'a> Source<'a> {
         match self.array::<1>(what)? {
             [0] => Ok(None),
             [1] => read(self, what).map(Some),
-            [tag] => Err(CodecError {
-                offset: self.at - 1,
-                reason: format!("{what} has option tag {tag}, expected 0 or 1"),
-            }),
+            [tag] => Err(bad_tag(self.at - 1, tag, what)),
         }
     }
 
     #[inline(always)]
     fn uuid(&mut self, what: &str) -> Result<Option<Uuid>, CodecError> {
-        self.option(what, |source, what| {
-            let start = source.at;
-            let text = source.bytes(what)?;
-            Uuid::from_text(text).ok_or_else(|| CodecError {
-                offset: start,
-                reason: format!("{what} is not a lower-case hyphenated UUID"),
-            })
+        // Not by `option`, whose answer would go through memory: this is read twice a row.
+        let tagged = self.at;
+        match self.array::<1>(what)? {
+            [0] => return Ok(None),
+            [1] => {}
+            [tag] => return Err(bad_tag(tagged, tag, what)),
+        }
+        let start = self.at;
+        let text = self.bytes(what)?;
+        Uuid::from_text(text).map(Some).ok_or_else(|| CodecError {
+            offset: start,
+            reason: format!("{what} is not a lower-case hyphenated UUID"),
         })
     }
 
@@ -432,6 +434,12 @@ impl<'a> Source<'a> {
         }
         Ok(())
     }
+}
+
+#[cold]
+fn bad_tag(offset: usize, tag: u8, what: &str) -> CodecError {
+    let reason = format!("{what} has option tag {tag}, expected 0 or 1");
+    CodecError { offset, reason }
 }
 
 #[cfg(test)]
