@@ -101,6 +101,7 @@ mod flusher;
 mod follow;
 mod format;
 mod found;
+mod heads;
 mod index_file;
 mod keys;
 mod open_files;

@@ -9,6 +9,7 @@ use std::io;
 
 use super::filter::{Filter, Sought};
 use super::format::{self, checksum, u32_at, u64_at};
+use super::heads::{BlockPlace, Heads, ordered};
 use super::keys::Keys;
 use super::open_files::OpenFile;
 use super::table::{Chain, Mark, Table};
@@ -36,7 +37,7 @@ pub(super) struct IndexFile {
     file: OpenFile,
     pub(super) table: Table,
     filter: Filter,
-    blocks: Vec<Block>,
+    heads: Heads,
 }
 
 /// The keys of a segment as they stand in its index: what takes longest to make of it.
@@ -173,64 +174,76 @@ impl IndexFile {
         let mut wrapped = vec![0; wrapped_bytes as usize];
         file.read(0, &mut wrapped)?;
         let Ok(body) = format::unwrap(MAGIC, &wrapped) else { return Ok(None) };
-        let Some((table, filter, blocks)) = decode(body, number, incarnation, wrapped_bytes) else {
+        let Some((table, filter, heads)) = decode(body, number, incarnation, wrapped_bytes) else {
             return Ok(None);
         };
-        let end = blocks.last().map_or(wrapped_bytes, |last| last.offset + u64::from(last.bytes));
-        Ok((end == len).then_some(Self { file, table, filter, blocks }))
+        let end = heads.last().map_or(wrapped_bytes, |last| last.offset + u64::from(last.bytes));
+        Ok((end == len).then_some(Self { file, table, filter, heads }))
+    }
+
+    /// Whether the segment may have the key; `false` is certain. Reads nothing.
+    fn may_have(&self, sought: &Sought<'_>) -> bool {
+        self.filter.may_have(sought)
     }
 
     /// The first entry that has the key in this segment. `Err` when its block is damaged.
-    pub(super) fn lookup(&self, sought: &Sought<'_>) -> io::Result<Option<u64>> {
-        if !self.filter.may_have(sought) {
+    fn lookup(&self, sought: &Sought<'_>) -> io::Result<Option<u64>> {
+        if !self.may_have(sought) {
             return Ok(None);
         }
-        let wanted = (sought.kind, sought.key);
-        let after = |block: &Block| (block.first.0, block.first.1.as_str()) <= wanted;
-        let Some(at) = self.blocks.partition_point(after).checked_sub(1) else { return Ok(None) };
-        let bytes = self.block(&self.blocks[at])?;
-        let mut source = Source(&bytes);
-        while let Some((code, found, seq)) = source.raw_key() {
-            if code == sought.kind.code() && found == sought.key.as_bytes() {
-                return Ok(Some(seq));
+        let Some(at) = self.heads.block_of(&sought.ordered) else { return Ok(None) };
+        let (kind, key) = (sought.kind.code(), sought.key.as_bytes());
+        self.block(self.heads.place(at), |bytes| {
+            let mut source = Source(bytes);
+            while let Some((code, found, seq)) = source.raw_key() {
+                if code == kind && found == key {
+                    return Some(seq);
+                }
             }
-        }
-        Ok(None)
+            None
+        })
     }
 
     /// Up to about `count` keys of a kind after one, or from the start.
-    pub(super) fn keys_after(
+    fn keys_after(
         &self,
         kind: IndexKind,
         after: Option<&str>,
         count: usize,
     ) -> io::Result<Vec<(String, u64)>> {
-        let from = (kind, after.unwrap_or(""));
-        let is_before = |block: &Block| (block.first.0, block.first.1.as_str()) <= from;
-        let start = self.blocks.partition_point(is_before).saturating_sub(1);
+        let start = self.heads.block_of(&ordered(kind, after.unwrap_or(""))).unwrap_or(0);
         let mut keys = Vec::new();
-        for block in &self.blocks[start..] {
-            if keys.len() >= count || block.first.0 > kind {
+        for at in start..self.heads.len() {
+            if keys.len() >= count || self.heads.is_after(at, kind) {
                 break;
             }
-            let bytes = self.block(block)?;
-            let mut source = Source(&bytes);
-            while let Some((found_kind, key, seq)) = source.key() {
-                if found_kind == kind && after.is_none_or(|after| key > after) {
-                    keys.push((key.to_owned(), seq));
+            self.block(self.heads.place(at), |bytes| {
+                let mut source = Source(bytes);
+                while let Some((found_kind, key, seq)) = source.key() {
+                    if found_kind == kind && after.is_none_or(|after| key > after) {
+                        keys.push((key.to_owned(), seq));
+                    }
                 }
-            }
+            })?;
         }
         Ok(keys)
     }
 
-    fn block(&self, block: &Block) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; block.bytes as usize];
-        self.file.read(block.offset, &mut bytes)?;
-        if checksum(&bytes) == block.checksum {
-            return Ok(bytes);
+    /// Shows a block that holds its checksum.
+    fn block<T>(&self, place: BlockPlace, look: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
+        let (mut usual, mut longer) = ([0; 2 * BLOCK_BYTES], Vec::new());
+        let bytes = match usual.get_mut(..place.bytes as usize) {
+            Some(bytes) => bytes,
+            None => {
+                longer.resize(place.bytes as usize, 0);
+                &mut longer[..]
+            }
+        };
+        self.file.read(place.offset, bytes)?;
+        if checksum(bytes) == place.checksum {
+            return Ok(look(bytes));
         }
-        let reason = format!("the keys at byte {} fail their checksum", block.offset);
+        let reason = format!("the keys at byte {} fail their checksum", place.offset);
         Err(io::Error::new(io::ErrorKind::InvalidData, reason))
     }
 }
@@ -240,7 +253,7 @@ fn decode(
     number: u64,
     incarnation: u64,
     keys_start: u64,
-) -> Option<(Table, Filter, Vec<Block>)> {
+) -> Option<(Table, Filter, Heads)> {
     let mut source = Source(body);
     if (source.u64()?, source.u64()?) != (number, incarnation) {
         return None;
@@ -260,20 +273,19 @@ fn decode(
     }
     let (filter, rest) = Filter::decode(source.0)?;
     source.0 = rest;
-    let mut blocks = Vec::new();
+    let (mut heads, mut at) = (Heads::default(), keys_start);
     for _ in 0..source.u32()? {
         let (offset, bytes, checksum) = (source.u64()?, source.u32()?, source.u32()?);
         let (kind, key, _) = source.key()?;
-        let offset = offset.checked_add(keys_start)?;
-        blocks.push(Block { first: (kind, key.to_owned()), offset, bytes, checksum });
+        let place = BlockPlace { offset: offset.checked_add(keys_start)?, bytes, checksum };
+        // Each joins the one before it.
+        (place.offset == at).then_some(())?;
+        at = at.checked_add(u64::from(bytes))?;
+        heads.push(place, kind, key)?;
     }
-    let is_joined = blocks.iter().try_fold(keys_start, |at, block| {
-        (block.offset == at).then(|| at + u64::from(block.bytes))
-    });
-    is_joined?;
     let table = Table { first_seq, ts_init_before, marks, end, chain };
-    let is_whole = source.0.is_empty() && filter.is_empty() == blocks.is_empty();
-    is_whole.then_some((table, filter, blocks))
+    let is_whole = source.0.is_empty() && filter.is_empty() == (heads.len() == 0);
+    is_whole.then_some((table, filter, heads.ready()))
 }
 
 /// What a segment knows of itself, wherever it is kept.
@@ -290,6 +302,14 @@ impl Index {
         match self {
             Self::Memory { table, .. } => table,
             Self::File(file) => &file.table,
+        }
+    }
+
+    /// Whether the segment may have the key; `false` is certain. Reads nothing.
+    pub(super) fn may_have(&self, sought: &Sought<'_>) -> bool {
+        match self {
+            Self::Memory { .. } => true,
+            Self::File(file) => file.may_have(sought),
         }
     }
 

@@ -5,7 +5,6 @@
 //! opened again when it is next read; whoever reads it meanwhile keeps it open. The file that the
 //! writer appends to is its own: `writer`.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
@@ -20,8 +19,32 @@ const OPEN_FILES_MAX: usize = 32;
 #[derive(Debug)]
 pub(super) struct OpenFiles {
     folder: Arc<dyn Folder>,
-    /// The file that was read last stands last.
-    recent: Mutex<VecDeque<(String, Arc<dyn Disk>)>>,
+    recent: Mutex<Recent>,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    /// Counts reads.
+    clock: u64,
+    files: Vec<Opened>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    id: Id,
+    /// When it was read last.
+    read_at: u64,
+    disk: Arc<dyn Disk>,
+}
+
+/// A name of up to 16 bytes, which all files that are read this way have, as a number: every read
+/// looks for it.
+type Id = u128;
+
+fn id(name: &str) -> Id {
+    let mut bytes = [0; size_of::<Id>()];
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    Id::from_le_bytes(bytes)
 }
 
 impl OpenFiles {
@@ -31,27 +54,30 @@ impl OpenFiles {
 
     /// A file of this name, to be opened when it is read.
     pub(super) fn file(self: &Arc<Self>, name: String) -> OpenFile {
-        OpenFile { files: self.clone(), name }
+        OpenFile { files: self.clone(), id: id(&name), name }
     }
 
     /// Opens the file of this name anew when it is next read: it is another one now.
     pub(super) fn forget(&self, name: &str) {
-        self.recent.lock().retain(|(open, _)| open != name);
+        self.recent.lock().files.retain(|open| open.id != id(name));
     }
 
-    fn open(&self, name: &str) -> io::Result<Arc<dyn Disk>> {
+    fn open(&self, id: Id, name: &str) -> io::Result<Arc<dyn Disk>> {
         let mut recent = self.recent.lock();
-        if let Some(at) = recent.iter().position(|(open, _)| open == name) {
-            let found = recent.remove(at).expect("found there");
-            let disk = found.1.clone();
-            recent.push_back(found);
-            return Ok(disk);
+        recent.clock += 1;
+        let read_at = recent.clock;
+        let files = &mut recent.files;
+        if let Some(open) = files.iter_mut().find(|open| open.id == id) {
+            open.read_at = read_at;
+            return Ok(open.disk.clone());
         }
         let disk = self.folder.open(name, Purpose::Read)?;
-        if recent.len() == OPEN_FILES_MAX {
-            recent.pop_front();
+        if files.len() == OPEN_FILES_MAX {
+            let oldest = files.iter().enumerate().min_by_key(|(_, open)| open.read_at);
+            let (oldest, _) = oldest.expect("some are open");
+            files.swap_remove(oldest);
         }
-        recent.push_back((name.to_owned(), disk.clone()));
+        files.push(Opened { id, read_at, disk: disk.clone() });
         Ok(disk)
     }
 }
@@ -60,6 +86,7 @@ impl OpenFiles {
 #[derive(Debug, Clone)]
 pub(super) struct OpenFile {
     files: Arc<OpenFiles>,
+    id: Id,
     name: String,
 }
 
@@ -71,11 +98,11 @@ impl OpenFile {
 
     /// The file's length, in bytes.
     pub(super) fn len(&self) -> io::Result<u64> {
-        self.files.open(&self.name)?.len()
+        self.files.open(self.id, &self.name)?.len()
     }
 
     /// Fills `out` from `offset`, or fails.
     pub(super) fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.files.open(&self.name)?.read(offset, out)
+        self.files.open(self.id, &self.name)?.read(offset, out)
     }
 }

@@ -150,7 +150,9 @@ impl EventReader for LogReader {
         let last = self.0.high_watermark();
         let sought = Sought::new(kind, key);
         for number in 1..=self.0.segment_count() {
-            if let Some(seq) = self.0.segment(number)?.lookup(&sought)? {
+            if self.0.holds_of(number, |segment| segment.may_have(&sought))?
+                && let Some(seq) = self.0.segment(number)?.lookup(&sought)?
+            {
                 return Ok(Some(seq).filter(|seq| *seq <= last));
             }
         }

@@ -294,11 +294,15 @@ impl LogRun {
         self.segment(low).map(Some)
     }
 
-    fn holds_of(&self, number: u64, is_before: impl Fn(&Segment) -> bool) -> Result<bool> {
+    /// What a segment answers to a question that reads nothing.
+    ///
+    /// # Errors
+    /// Those of [`LogRun::segment`].
+    pub(super) fn holds_of(&self, number: u64, holds: impl Fn(&Segment) -> bool) -> Result<bool> {
         let opened = self.segments.read().get(number as usize - 1).and_then(|slot| {
             // Without a share of its own: most are asked one question.
-            slot.get().map(|segment| is_before(segment))
+            slot.get().map(|segment| holds(segment))
         });
-        opened.map_or_else(|| Ok(is_before(&*self.segment(number)?)), Ok)
+        opened.map_or_else(|| Ok(holds(&*self.segment(number)?)), Ok)
     }
 }

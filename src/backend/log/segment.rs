@@ -162,6 +162,11 @@ impl Segment {
         self.index(|index| index.table().mark_before(ts_init))
     }
 
+    /// Whether the segment may have the key; `false` is certain. Reads nothing.
+    pub(super) fn may_have(&self, sought: &Sought<'_>) -> bool {
+        self.index.read().read().may_have(sought)
+    }
+
     pub(super) fn lookup(&self, sought: &Sought<'_>) -> Result<Option<u64>> {
         self.index(|index| index.lookup(sought)).map_err(|error| damaged(&self.path, error))
     }
