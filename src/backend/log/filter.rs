@@ -59,20 +59,18 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// The filter of these keys, which are `count`; one without keys has no block.
-    pub(super) fn of(
-        count: usize,
-        keys: impl Iterator<Item = (IndexKind, impl AsRef<str>)>,
-    ) -> Self {
-        let mut filter = Self { blocks: vec![[0; WORDS]; count.div_ceil(BLOCK_KEYS)] };
-        for (kind, key) in keys.skip(usize::from(planted("log_filter_forgets"))) {
-            let print = Print::of(kind, key.as_ref());
-            let at = filter.block_of(&print).expect("keys are counted before");
-            for (word, bit) in filter.blocks[at].iter_mut().zip(print.bits) {
-                *word |= 1 << bit;
-            }
+    /// A filter for so many keys, none of them in it yet; one for no keys has no block.
+    pub(super) fn with_room(count: usize) -> Self {
+        Self { blocks: vec![[0; WORDS]; count.div_ceil(BLOCK_KEYS)] }
+    }
+
+    /// Adds a key.
+    pub(super) fn add(&mut self, kind: IndexKind, key: &str) {
+        let print = Print::of(kind, key);
+        let at = self.block_of(&print).expect("keys are counted before");
+        for (word, bit) in self.blocks[at].iter_mut().zip(print.bits) {
+            *word |= 1 << bit;
         }
-        filter
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -127,7 +125,9 @@ mod tests {
     }
 
     fn filter(keys: &[(IndexKind, String)]) -> Filter {
-        Filter::of(keys.len(), keys.iter().map(|(kind, key)| (*kind, key.as_str())))
+        let mut filter = Filter::with_room(keys.len());
+        keys.iter().for_each(|(kind, key)| filter.add(*kind, key));
+        filter
     }
 
     /// No key is denied that is there, and no more of the others pass than the module says.

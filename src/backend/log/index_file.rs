@@ -14,6 +14,7 @@ use super::keys::Keys;
 use super::open_files::OpenFile;
 use super::table::{Chain, Mark, Table};
 use crate::index::IndexKind;
+use crate::planted::planted;
 
 const MAGIC: [u8; 8] = *b"ESLOGIDX";
 /// A block of keys ends with the first that reaches this length: short, since a lookup reads,
@@ -21,6 +22,8 @@ const MAGIC: [u8; 8] = *b"ESLOGIDX";
 const BLOCK_BYTES: usize = 1 << 10;
 const MARK_BYTES: usize = 28;
 const KEY_HEADER_BYTES: usize = 12;
+/// Room for a key and its header, to begin with.
+const USUAL_KEY_BYTES: usize = 32;
 
 /// Where a block of keys stands, and how it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,9 +53,34 @@ pub(super) struct EncodedKeys {
 
 impl EncodedKeys {
     pub(super) fn of(keys: &Keys) -> Self {
-        let filter = Filter::of(keys.len(), keys.iter().map(|(kind, key, _)| (kind, key)));
-        let (blocks, bytes) = encode_keys(keys);
-        Self { filter, blocks, bytes }
+        let mut encoded = Self {
+            filter: Filter::with_room(keys.len()),
+            blocks: Vec::new(),
+            bytes: Vec::with_capacity(keys.len() * USUAL_KEY_BYTES),
+        };
+        let mut start: Option<(usize, (IndexKind, String))> = None;
+        let mut is_forgotten = planted("log_filter_forgets");
+        keys.visit(|kind, key, seq| {
+            if !std::mem::take(&mut is_forgotten) {
+                encoded.filter.add(kind, key);
+            }
+            let at = encoded.bytes.len();
+            push_key(&mut encoded.bytes, kind, key, seq);
+            let (offset, _) = start.get_or_insert_with(|| (at, (kind, key.to_owned())));
+            if encoded.bytes.len() - *offset >= BLOCK_BYTES {
+                encoded.finish_block(start.take());
+            }
+        });
+        encoded.finish_block(start);
+        encoded
+    }
+
+    /// Ends the block that started there, if one did.
+    fn finish_block(&mut self, start: Option<(usize, (IndexKind, String))>) {
+        let Some((offset, first)) = start else { return };
+        let block = &self.bytes[offset..];
+        let (bytes, checksum) = (block.len() as u32, checksum(block));
+        self.blocks.push(Block { first, offset: offset as u64, bytes, checksum });
     }
 }
 
@@ -94,28 +122,6 @@ pub(super) fn encode(number: u64, incarnation: u64, table: &Table, keys: &Encode
     let mut file = format::wrap(MAGIC, &body);
     file.extend_from_slice(&keys.bytes);
     file
-}
-
-fn encode_keys(keys: &Keys) -> (Vec<Block>, Vec<u8>) {
-    let (mut blocks, mut bytes) = (Vec::new(), Vec::new());
-    let mut start: Option<(usize, (IndexKind, String))> = None;
-    let mut finish = |start: &mut Option<(usize, (IndexKind, String))>, bytes: &[u8]| {
-        if let Some((offset, first)) = start.take() {
-            let block = &bytes[offset..];
-            let (bytes, checksum) = (block.len() as u32, checksum(block));
-            blocks.push(Block { first, offset: offset as u64, bytes, checksum });
-        }
-    };
-    for (kind, key, seq) in keys.iter() {
-        push_key(&mut bytes, kind, &key, seq);
-        let key_bytes = KEY_HEADER_BYTES + key.len();
-        let (offset, _) = start.get_or_insert((bytes.len() - key_bytes, (kind, key)));
-        if bytes.len() - *offset >= BLOCK_BYTES {
-            finish(&mut start, &bytes);
-        }
-    }
-    finish(&mut start, &bytes);
-    (blocks, bytes)
 }
 
 fn push_key(out: &mut Vec<u8>, kind: IndexKind, key: &str, seq: u64) {

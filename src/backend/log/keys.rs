@@ -32,10 +32,17 @@ impl Key {
     }
 
     fn to_text(&self) -> String {
-        let mut bytes: Vec<u8> = self.head.into_iter().flat_map(u64::to_be_bytes).collect();
+        let mut bytes = Vec::new();
+        self.write(&mut bytes).to_owned()
+    }
+
+    /// Makes `bytes` the key's, and reads them.
+    fn write<'b>(&self, bytes: &'b mut Vec<u8>) -> &'b str {
+        bytes.clear();
+        self.head.iter().for_each(|number| bytes.extend_from_slice(&number.to_be_bytes()));
         bytes.truncate(self.len);
         bytes.extend_from_slice(&self.rest);
-        String::from_utf8(bytes).expect("it was made from a text")
+        std::str::from_utf8(bytes).expect("it was made from a text")
     }
 }
 
@@ -86,11 +93,12 @@ impl Keys {
         rest.take(count).map(|(key, seq)| (key.to_text(), *seq)).collect()
     }
 
-    /// All keys, by kind and then by their bytes.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (IndexKind, String, u64)> {
-        self.0
-            .iter()
-            .flat_map(|(kind, index)| index.iter().map(|(key, seq)| (*kind, key.to_text(), *seq)))
+    /// Shows all keys, by kind and then by their bytes.
+    pub(super) fn visit(&self, mut each: impl FnMut(IndexKind, &str, u64)) {
+        let mut bytes = Vec::new();
+        for (kind, index) in &self.0 {
+            index.iter().for_each(|(key, seq)| each(*kind, key.write(&mut bytes), *seq));
+        }
     }
 }
 
