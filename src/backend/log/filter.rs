@@ -15,6 +15,8 @@ const WORDS: usize = 8;
 const BLOCK_BYTES: usize = 4 * WORDS;
 /// Keys a block, if they are spread evenly.
 const BLOCK_KEYS: usize = 16;
+/// A kind and a key up to this length are hashed in one piece.
+const SHORT_BYTES: usize = 64;
 
 /// What a filter knows of a key: where its block is, as a fraction of all, and a bit in each word.
 #[derive(Debug, Clone, Copy)]
@@ -26,10 +28,17 @@ struct Print {
 impl Print {
     /// Of BLAKE3: no choice of keys makes a filter worse than chance does.
     fn of(kind: IndexKind, key: &str) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&kind.code().to_le_bytes());
-        hasher.update(key.as_bytes());
-        let hash = *hasher.finalize().as_bytes();
+        let mut short = [0; SHORT_BYTES];
+        let (kind, key) = (kind.code().to_le_bytes(), key.as_bytes());
+        let hash = match short.get_mut(..kind.len() + key.len()) {
+            // At once, without a hasher to set up: what most keys are.
+            Some(bytes) => {
+                bytes[..kind.len()].copy_from_slice(&kind);
+                bytes[kind.len()..].copy_from_slice(key);
+                *blake3::hash(bytes).as_bytes()
+            }
+            None => *blake3::Hasher::new().update(&kind).update(key).finalize().as_bytes(),
+        };
         let (place, rest) = hash.split_first_chunk().expect("a hash has 32 bytes");
         let bits = rest.first_chunk().expect("a hash has 32 bytes");
         Self { place: u64::from_le_bytes(*place), bits: bits.map(|byte| byte % 32) }
@@ -147,6 +156,22 @@ mod tests {
         let passed =
             swapped.filter(|(kind, key)| filter.may_have(&Sought::new(*kind, key))).count();
         assert!(passed < 100, "{passed} pass under the other kind");
+    }
+
+    /// A key's print is of one hash, however long it is.
+    #[test]
+    fn print_is_of_one_hash_at_every_length() {
+        for length in 0..200 {
+            let key = "k".repeat(length);
+            let hash = *blake3::hash(format!("\x01\0{key}").as_bytes()).as_bytes();
+            let print = Print::of(IndexKind::VENUE_ORDER_ID, &key);
+            assert_eq!(print.place.to_le_bytes(), hash[..8], "{length} bytes");
+            assert_eq!(
+                print.bits.as_slice(),
+                <[u8; 8]>::try_from(&hash[8..16]).unwrap().map(|byte| byte % 32),
+                "{length} bytes"
+            );
+        }
     }
 
     /// The layout that the module document of the log gives, byte for byte.
