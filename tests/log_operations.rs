@@ -149,6 +149,22 @@ fn damaged_run_is_verified_and_salvaged() {
     assert!(verify_run(&salvaged.path, VerifyOptions::default()).unwrap().is_clean());
 }
 
+/// A file whose name claims a segment far beyond what the run can have is named as what is wrong,
+/// and costs neither the entries nor memory for all the segments before it.
+#[test]
+fn number_of_a_stray_file_is_not_trusted() {
+    let base = TemporaryFolder::new("log-stray");
+    let path = sealed(base.path(), "r-1", 1);
+    fs::write(path.join("9999999999.seg"), "").unwrap();
+    let report = verify_run(&path, VerifyOptions::default()).unwrap();
+    let Finding::Damaged { reason } = &report.findings[0] else { panic!("{report:?}") };
+    assert!(reason.contains("9999999999.seg is no part of the sealed run"), "{reason}");
+    assert_eq!(report.entries_scanned, 120);
+    let salvaged =
+        salvage_run(&path, base.path(), INSTANCE, "r-2", SalvageOptions::default()).unwrap();
+    assert_eq!(salvaged.copied, 120);
+}
+
 /// A sweep seals what was left, closes what was sealed alone, reports what is damaged without
 /// touching it, and moves aside what never became a run; a second sweep has nothing to do but to
 /// report the damage again.

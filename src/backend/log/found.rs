@@ -30,6 +30,10 @@ use crate::platform::parallel::threads_given;
 /// Missing indices are made again by as many threads as there are processors for them.
 const ALL_THREADS: usize = 0;
 
+/// So many segments may be missing from a damaged run: a file of a higher number than that allows
+/// is somebody else's, and its number says nothing.
+const MISSING_MAX: usize = 1 << 16;
+
 /// The runs below one base.
 pub(crate) struct LogFiles {
     volume: Arc<dyn Volume>,
@@ -260,7 +264,9 @@ impl LogFound {
     fn damaged(&self) -> Result<Arc<LogRun>> {
         let run = self.run(ALL_THREADS);
         let mut chain = Chain::start(self.start.link);
-        let last = tail::numbers(&run)?.last().copied().unwrap_or(0);
+        let numbers = tail::numbers(&run)?;
+        let highest = (numbers.len() + MISSING_MAX) as u64;
+        let last = numbers.into_iter().filter(|number| *number <= highest).max().unwrap_or(0);
         for number in 1..=last {
             let Ok((disk, path)) = run.segment_disk(number, Purpose::Read) else {
                 // Its place stays empty, so that the others keep theirs.
