@@ -8,6 +8,7 @@
 use crate::index::IndexKind;
 
 const NUMBER_BYTES: usize = 8;
+const KIND_BYTES: usize = 2;
 
 /// A key as keys are ordered: by kind, then by its bytes.
 pub(super) fn ordered(kind: IndexKind, key: &str) -> Vec<u8> {
@@ -16,8 +17,6 @@ pub(super) fn ordered(kind: IndexKind, key: &str) -> Vec<u8> {
     bytes.extend_from_slice(key.as_bytes());
     bytes
 }
-
-const KIND_BYTES: usize = 2;
 
 /// Where a block of keys stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

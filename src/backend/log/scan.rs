@@ -73,7 +73,6 @@ struct Window<'m> {
     bytes: &'m mut Vec<u8>,
     /// The next read need not reach beyond; no more than a guess.
     enough: u64,
-    read_bytes: usize,
 }
 
 impl Window<'_> {
@@ -86,7 +85,7 @@ impl Window<'_> {
         };
         if offset < self.start || end > self.start + self.len as u64 {
             let most = self.end.min(if offset < self.enough { self.enough } else { u64::MAX });
-            let ahead = (most - offset).min(self.read_bytes as u64) as usize;
+            let ahead = (most - offset).min(STREAM_BYTES as u64) as usize;
             self.fill(offset, ahead.max(count))?;
         }
         let at = (offset - self.start) as usize;
@@ -145,8 +144,7 @@ impl<'m> Cursor<'m> {
     fn at(segment: &Arc<Segment>, stretch: &Stretch, to: u64, bytes: &'m mut Vec<u8>) -> Self {
         let Mark { seq, offset, left, .. } = stretch.mark;
         let (segment, end, enough) = (segment.clone(), stretch.end, stretch.guess(to));
-        let read_bytes = STREAM_BYTES;
-        let window = Window { segment, end, start: 0, len: 0, bytes, enough, read_bytes };
+        let window = Window { segment, end, start: 0, len: 0, bytes, enough };
         Self { window, offset, left, seq }
     }
 
