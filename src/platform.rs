@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod affinity;
+pub(crate) mod boot;
 pub(crate) mod descriptor;
 pub(crate) mod directory;
 pub(crate) mod file;

@@ -54,6 +54,10 @@ pub trait Disk: Debug + Send + Sync + 'static {
     fn sync_data(&self) -> io::Result<()>;
     /// Flushes, then makes the next reads come from stable storage.
     fn forget_cached(&self) -> io::Result<()>;
+    /// The same for a part of the file at least, at a cost that does not grow with the rest of it.
+    fn forget_cached_part(&self, _from: u64, _to: u64) -> io::Result<()> {
+        self.forget_cached()
+    }
     /// The bytes left on the file system, if it tells.
     fn free_bytes(&self) -> Option<u64>;
     /// Whether the file has no name any more.
@@ -86,6 +90,9 @@ pub(crate) fn copy_bytes(from: &dyn Disk, to: &dyn Disk, count: u64) -> io::Resu
     to.sync_data()
 }
 
+/// One start of the operating system; another one has another.
+pub type BootId = [u8; 16];
+
 /// What a file is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -117,6 +124,9 @@ pub trait Folder: Debug + Send + Sync + 'static {
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Returns once all names are on stable storage.
     fn sync(&self) -> io::Result<()>;
+    /// The start of the system that runs now: as long as it does, the kernel has what a killed
+    /// process wrote. `None` where the system does not tell.
+    fn boot(&self) -> Option<BootId>;
     /// Where a file of this name lies, for messages and for the host.
     fn path(&self, name: &str) -> PathBuf;
 }

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
 
-use super::disk::{Disk, Folder, LockMode, LockRange, Purpose, Volume};
+use super::disk::{BootId, Disk, Folder, LockMode, LockRange, Purpose, Volume};
+use crate::platform::boot;
 use crate::platform::descriptor::{Descriptor, Wrapped};
 use crate::platform::directory::{self, Access, Directory};
 use crate::platform::file;
@@ -96,6 +97,11 @@ impl Disk for OsDisk {
         file::drop_cached(self.locks.raw())
     }
 
+    fn forget_cached_part(&self, from: u64, to: u64) -> io::Result<()> {
+        file::sync_all(self.locks.raw())?;
+        file::drop_cached_part(self.locks.raw(), from, to)
+    }
+
     fn free_bytes(&self) -> Option<u64> {
         file::free_bytes(self.locks.raw()).ok()
     }
@@ -176,6 +182,10 @@ impl Folder for OsFolder {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync()
+    }
+
+    fn boot(&self) -> Option<BootId> {
+        boot::id()
     }
 
     fn path(&self, name: &str) -> PathBuf {

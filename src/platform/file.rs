@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
 use super::descriptor::retry;
+use super::memory;
 use super::signal::without_sigxfsz;
 
 /// Most parts that one `pwritev` takes.
@@ -158,11 +159,33 @@ pub(crate) fn sync_all(fd: RawFd) -> io::Result<()> {
 /// Asks the kernel to forget its copy of the file, so that the next read comes from the disk: a
 /// failed flush may have left pages in memory that the disk never got.
 pub(crate) fn drop_cached(fd: RawFd) -> io::Result<()> {
+    // A count of 0 is all.
+    drop_range(fd, 0, 0)
+}
+
+/// The same of a part of the file at least.
+pub(crate) fn drop_cached_part(fd: RawFd, from: u64, to: u64) -> io::Result<()> {
+    let (from, to) = whole_folios(from, to, memory::page_bytes());
+    drop_range(fd, from, to - from)
+}
+
+fn drop_range(fd: RawFd, from: u64, count: u64) -> io::Result<()> {
+    let (offset, count) = (to_offset(from)?, to_offset(count)?);
     // SAFETY: no pointers.
-    match unsafe { libc::posix_fadvise(fd, 0, 0, libc::POSIX_FADV_DONTNEED) } {
+    match unsafe { libc::posix_fadvise(fd, offset, count, libc::POSIX_FADV_DONTNEED) } {
         0 => Ok(()),
         errno => Err(io::Error::from_raw_os_error(errno)),
     }
+}
+
+/// The range made as wide as what the kernel keeps in one piece, for it drops no part of a piece: of
+/// pages of 4 KiB up to 2 MiB, at a multiple of that. Of other pages all of the file, as 0 to 0.
+fn whole_folios(from: u64, to: u64, page_bytes: usize) -> (u64, u64) {
+    const FOLIO_BYTES: u64 = 2 << 20;
+    if page_bytes != 4096 {
+        return (0, 0);
+    }
+    (from - from % FOLIO_BYTES, to.next_multiple_of(FOLIO_BYTES))
 }
 
 /// The bytes that the file system has left for this user.
@@ -185,5 +208,21 @@ fn continue_if_interrupted() -> io::Result<()> {
     match io::Error::last_os_error() {
         error if error.kind() == io::ErrorKind::Interrupted => Ok(()),
         error => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_folios;
+
+    /// A range grows to whole pieces, and to the whole file where their size is not known.
+    #[test]
+    fn range_to_be_dropped_ends_between_pieces_of_the_cache() {
+        const PIECE: u64 = 2 << 20;
+        let wide = |from, to| whole_folios(from, to, 4096);
+        assert_eq!(wide(PIECE + 5, PIECE + 6), (PIECE, 2 * PIECE));
+        assert_eq!(wide(PIECE - 1, PIECE + 1), (0, 2 * PIECE));
+        assert_eq!(wide(PIECE, 2 * PIECE), (PIECE, 2 * PIECE));
+        assert_eq!(whole_folios(PIECE + 5, PIECE + 6, 65536), (0, 0));
     }
 }

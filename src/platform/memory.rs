@@ -113,7 +113,8 @@ fn address(page: usize) -> *const libc::c_void {
     ptr::without_provenance(page * page_bytes())
 }
 
-fn page_bytes() -> usize {
+/// The length of a page, in bytes.
+pub(crate) fn page_bytes() -> usize {
     // SAFETY: asks for a number.
     let answer = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(answer).expect("every system has a page size")

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use eventstore::backend::disk::{Disk, Folder, LockMode, LockRange, Purpose, Volume};
+use eventstore::backend::disk::{BootId, Disk, Folder, LockMode, LockRange, Purpose, Volume};
 
 pub const PAGE_BYTES: usize = 4096;
 
@@ -155,12 +155,16 @@ pub struct Knobs {
     pub extends: AtomicU64,
     /// Given back as never written.
     pub freed_bytes: AtomicU64,
+    /// Flushes after which the next reads come from stable storage.
+    pub forgotten: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct State {
     files: Vec<Content>,
     names: Names,
+    /// How often the system was started before.
+    boot: u64,
     folders: usize,
     events: Vec<Event>,
     locks: Vec<Lock>,
@@ -195,7 +199,7 @@ impl MemoryVolume {
         Self::with_names(names, files)
     }
 
-    /// A volume with these names and, by their numbers, files in it.
+    /// A volume with these names and, by their numbers, files in it, of a system just started.
     pub fn with_names(names: Names, files: Vec<Content>) -> Self {
         let volume = Self::default();
         {
@@ -207,7 +211,20 @@ impl MemoryVolume {
             state.folders = numbers.max().unwrap_or(0);
             (state.names, state.files) = (names, files);
         }
+        volume.restart();
         volume
+    }
+
+    /// The system starts anew; what is on the disk stays.
+    pub fn restart(&self) {
+        static STARTS: AtomicU64 = AtomicU64::new(1);
+        self.lock().boot = STARTS.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// As if the system had never been started anew.
+    pub fn of_the_first_start(self) -> Self {
+        self.lock().boot = 0;
+        self
     }
 
     /// The same with every file and name a copy of its own.
@@ -403,6 +420,10 @@ impl Folder for MemoryVolume {
         Ok(())
     }
 
+    fn boot(&self) -> Option<BootId> {
+        Some((u128::from(self.lock().boot) + 1).to_be_bytes())
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         PathBuf::from("/memory").join(name)
     }
@@ -508,6 +529,7 @@ impl Disk for MemoryDisk {
     }
 
     fn forget_cached(&self) -> io::Result<()> {
+        self.volume.knobs.forgotten.fetch_add(1, Ordering::Relaxed);
         self.sync_data()
     }
 
