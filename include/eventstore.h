@@ -1984,9 +1984,10 @@ es_status es_open_live_run(const char *path,
 
 /**
  * Opens a run whose process died, for reading and es_seal_run. Takes the instance's lock until
- * the reader is freed, checks the whole file, then repairs its structure; a file that cannot be
- * repaired is left unchanged. A run that is sealed already opens too; es_seal_run then answers
- * ES_ERR_CLOSED.
+ * the reader is freed. A redb run is checked whole, then its structure is repaired; one that cannot
+ * be repaired is left unchanged. A log run is opened at its end, whatever its length: damage before
+ * that is told by whoever reads there, es_seal_run among them. A run that is sealed already opens
+ * too; es_seal_run then answers ES_ERR_CLOSED.
  * @param base             directory of all instances, UTF-8
  * @param base_len         its length in bytes, or ES_NTS; at most 4,095
  * @param instance_id      the instance

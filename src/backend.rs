@@ -90,7 +90,8 @@ pub trait EventStore: Send {
 
     /// Opens the run that [`EventStore::open_run`] answered `CrashedPredecessor` for, repairing
     /// the file's structure if need be, for reading and [`EventStore::seal`]. It takes no entries.
-    /// A sealed run that was not closed in order is repaired and closed.
+    /// A sealed run that was not closed in order is repaired and closed. What opening does not look
+    /// at, reading and sealing check.
     ///
     /// # Errors
     /// `Corrupted` when the structure is unsound (the file is then unchanged), `Locked`, `NotFound`.

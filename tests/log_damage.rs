@@ -1,10 +1,13 @@
 //! Damage of a run of the log backend: found, wherever it is, and never taken for a torn tail.
 //!
 //! Runs on a disk in memory, so that every byte of a whole run can be changed and the run opened
-//! again. The oracle is what was written. What a power cut leaves: `power_cut.rs`.
+//! again. The oracle is what was written. What a power cut leaves: `power_cut.rs`; what a killed
+//! run is opened by while the system that it was written in runs on: `log_damage/resumed.rs`.
 
 #[path = "disk/mod.rs"]
 mod disk;
+#[path = "log_damage/resumed.rs"]
+mod resumed;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -153,48 +156,8 @@ fn commit_is_one_write_one_flush_and_an_unflushed_watermark() {
         else {
             panic!("a batch of {size} is {} operations", events.len());
         };
-        assert!(log == flushed && marks != log && bytes.len() == 32, "a batch of {size}");
+        assert!(log == flushed && marks != log && bytes.len() == 64, "a batch of {size}");
     }
-}
-
-/// What opening a run reads, in bytes: sealed, and killed.
-fn bytes_read_by_opening(groups: u64) -> (u64, u64) {
-    let read_by = |volume: &MemoryVolume, open: &dyn Fn()| {
-        volume.knobs.read_bytes.store(0, Ordering::Relaxed);
-        open();
-        volume.knobs.read_bytes.load(Ordering::Relaxed)
-    };
-    let volume = MemoryVolume::default();
-    let mut writer = store(&volume);
-    writer.open_run(&RunManifest::new(RUN, INSTANCE, 5)).unwrap();
-    for group in 0..groups {
-        append(&mut writer, group * GROUP_ENTRIES + 1, (group + 1) * GROUP_ENTRIES);
-    }
-    writer.abandon();
-    let mut recovery = store(&volume);
-    let killed = read_by(&volume, &|| {
-        store(&volume).load_crashed(INSTANCE, RUN).unwrap();
-    });
-    recovery.load_crashed(INSTANCE, RUN).unwrap();
-    recovery.seal(RunStatus::Ended).unwrap();
-    recovery.close().unwrap();
-    drop(recovery);
-    let sealed = read_by(&volume, &|| {
-        open_sealed_on(&volume, INSTANCE, RUN, false).unwrap();
-    });
-    (sealed, killed)
-}
-
-/// Opening a sealed run reads its small files alone; a killed one, its last segment and the head of
-/// the index before it besides. A hundred times the entries change nothing.
-#[test]
-fn opening_costs_the_same_whatever_the_length_of_the_run() {
-    let (short_sealed, short_killed) = bytes_read_by_opening(20);
-    let (long_sealed, long_killed) = bytes_read_by_opening(2_000);
-    println!("sealed {short_sealed} and {long_sealed}, killed {short_killed} and {long_killed}");
-    assert_eq!(short_sealed, long_sealed);
-    // A segment is 4 KiB here, and every one may be looked through twice.
-    assert!(long_killed < short_killed + 16_384, "{short_killed} to {long_killed} bytes");
 }
 
 /// One bit at every byte of every file of a sealed run: refused each time, as damage.
@@ -299,28 +262,42 @@ fn last_used_segment(volume: &MemoryVolume) -> (String, usize) {
 }
 
 /// One bit at every byte of the last segment of a killed run, and of its watermarks: either damage,
-/// or the run reads exactly as it was written. Nothing acknowledged is dropped as a torn tail.
+/// or the run reads exactly as it was written. Nothing acknowledged is dropped as a torn tail. Where
+/// the system was started anew, loading finds the damage; before, reading at the latest.
 #[test]
 fn flipped_killed_run_is_whole_or_damaged_never_shorter() {
     let volume = killed();
-    let whole = load(&volume).unwrap();
-    let (mut damaged, mut same) = (0, 0);
-    for (name, file) in [last_used_segment(&volume), ("open".into(), file_of(&volume, "open"))] {
+    for is_restarted in [false, true] {
+        if is_restarted {
+            volume.restart();
+        }
+        let (damaged, late, same) = flip_what_loading_reads(&volume);
+        println!("restarted {is_restarted}: {damaged} and {late} found, {same} changed nothing");
+        assert!(damaged + late > 500 && same > 500, "{damaged} and {late} found, {same} harmless");
+        assert_eq!(late == 0, is_restarted, "{late} found by reading alone");
+    }
+}
+
+/// How many flips loading found, reading found, and changed nothing.
+fn flip_what_loading_reads(volume: &MemoryVolume) -> (usize, usize, usize) {
+    let whole = load(volume).unwrap();
+    let (mut damaged, mut late, mut same) = (0, 0, 0);
+    for (name, file) in [last_used_segment(volume), ("open".into(), file_of(volume, "open"))] {
         let length = volume.everything().1[file].len();
         for offset in 0..length {
             let bit = (offset % 8) as u8;
             volume.change(file, |content| flip(content, offset, bit));
-            match load(&volume) {
+            match load(volume) {
                 Err(EventStoreError::Corrupted(_)) => damaged += 1,
                 Ok(text) if text == whole => same += 1,
+                Ok(text) if text.contains("Err(Corrupted") => late += 1,
                 Ok(_) => panic!("{name}, byte {offset}: loads, and reads otherwise"),
                 Err(error) => panic!("{name}, byte {offset}: {error}"),
             }
             volume.change(file, |content| flip(content, offset, bit));
         }
     }
-    println!("{damaged} flips found, {same} changed nothing");
-    assert!(damaged > 500 && same > 500, "{damaged} found, {same} harmless");
+    (damaged, late, same)
 }
 
 /// The same in the segments before it, which loading does not read: whatever is read of them is

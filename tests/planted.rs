@@ -62,6 +62,10 @@ const LOG_STOP: (&str, &str) =
     ("log_damage", "refused_write_stops_the_store_and_keeps_what_was_acknowledged");
 const LOG_STOP_BEHIND: (&str, &str) = ("log_damage", "refused_batch_stops_those_behind_it");
 const LOG_TRUST: (&str, &str) = ("log_damage", "killed_run_is_flushed_before_it_is_trusted");
+const LOG_START: (&str, &str) =
+    ("log_damage", "resumed::group_lost_behind_the_watermark_of_another_start_is_found");
+const LOG_BEHIND: (&str, &str) =
+    ("log_damage", "resumed::group_behind_the_watermark_counts_once_stable_storage_has_it");
 const LOG_FULL: (&str, &str) = ("log_damage", "run_on_a_full_disk_is_sealed");
 
 const LOOKUP: (&str, &str) =
@@ -76,7 +80,7 @@ const LIVE_MARK: (&str, &str) =
 const LIVE_RETENTION: (&str, &str) =
     ("live", "followed_run_is_not_deleted_until_its_reader_is_gone");
 
-const CAUGHT_HERE: [Caught; 31] = [
+const CAUGHT_HERE: [Caught; 33] = [
     caught("ack_before_commit", KILL, "was acknowledged"),
     caught("skip_sync", ORDER, "the file"),
     caught("skip_sync", POWER_CUT, "acknowledged"),
@@ -99,6 +103,8 @@ const CAUGHT_HERE: [Caught; 31] = [
     caught("log_go_on_after_failure", LOG_STOP, "it is not tried again"),
     caught("log_go_on_after_failure", LOG_STOP_BEHIND, "entry 3"),
     caught("log_trust_cache", LOG_TRUST, "every file that may be wrong is flushed"),
+    caught("log_trust_cache", LOG_BEHIND, "read anew before it counts"),
+    caught("log_trust_another_boot", LOG_START, "Ok(())"),
     caught("log_filter_forgets", LOOKUP, "O-20261127"),
     caught("log_ignore_filter", LOOKUP, "reads for"),
     caught("verify_skip_part", THREADS, "a sound run, 2 threads"),

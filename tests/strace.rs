@@ -230,7 +230,7 @@ fn one_phase_commit_flushes_once() {
 }
 
 /// The rule of the log: whatever a thread does ahead, a commit is one write of the segment, its
-/// flush, and the 32 bytes of the watermark, and no other call that changes a file.
+/// flush, and the 64 bytes of the watermark, and no other call that changes a file.
 #[test]
 fn log_commit_is_one_write_one_flush_and_the_watermark() {
     let folder = TemporaryFolder::new("flushes-log");
@@ -254,6 +254,6 @@ fn log_commit_is_one_write_one_flush_and_the_watermark() {
         assert!(group.name.starts_with("pwrite") && group.path().ends_with(".seg"), "{group:?}");
         assert!(flush.name == "fdatasync" && flush.path() == group.path(), "{flush:?}");
         assert!(mark.name.starts_with("pwrite") && mark.path().ends_with("/open"), "{mark:?}");
-        assert_eq!(mark.result, "32", "{mark:?}");
+        assert_eq!(mark.result, "64", "{mark:?}");
     }
 }

@@ -3,8 +3,8 @@
 //! Promises what [`EventStore`] does. `<base>/<instance_id>/<run_id>.eslog/` has no second copy of
 //! an entry anywhere; indices are projections, made again from the log where they are missing.
 //! Takes the run's own lock and leaves the instance's to its caller. Where to look: bytes
-//! `format`, appending `writer`, where a killed run ends `tail`, the check of a whole run `check`,
-//! what readers share `run`, how those of other processes keep up `follow`.
+//! `format`, appending `writer`, where a killed run ends `resume` and `tail`, the check of a whole
+//! run `check`, what readers share `run`, how those of other processes keep up `follow`.
 //!
 //! # Format, version 1
 //!
@@ -54,9 +54,12 @@
 //! the keys as in the run digest (u16 kind, u16 length, bytes). The body of an anchor: its frame.
 //!
 //! **`open`**: two watermarks, at 0 and at 4096; that of group `n` stands at `n % 2 * 4096`: u64
-//! incarnation of the run, u64 group, u64 its last seq, u32 checksum of its header, u32 checksum of
-//! the 28 bytes before it. Written after a group's flush, never flushed itself: after a kill it is
-//! exact, after a power cut it may only be lower. The higher sound one counts; none says nothing.
+//! incarnation of the run, u64 group, u64 its last seq, u64 number of the segment that the group is
+//! in, u64 where its header starts there, 16 bytes boot id (the kernel's random number for this start
+//! of the system, as its UUID is read; zeros: not known), u32 checksum of the group's header, u32
+//! checksum of the 60 bytes before it. Written after a group's flush, never flushed itself: after a
+//! kill it is exact, after a power cut it may only be lower. The higher sound one counts; none says
+//! nothing. Segment 0 (the watermark of a copy) says nothing of the place.
 //!
 //! **Readers in other processes** take up the groups up to the watermark and nothing behind it, from
 //! the next segment once nothing stands behind the last group of this one. They hold byte 2^61 of
@@ -68,6 +71,14 @@
 //! checksums, has the number and seq that come next, and names the header before it. A watermark
 //! above it, or a group of a number two higher or more anywhere behind it, is damage; anything else
 //! behind it was never acknowledged and does not belong to the run.
+//!
+//! **After a kill** that end is found without a look at what lies before it: if the boot id is that
+//! of now and the header of the watermark's group stands where the watermark says, the last group is
+//! the last of the whole ones that follow without a space from there on, provided that zeros follow
+//! it (4096 bytes, or to the end of the file) and that the next segment, if there is one, has zeros
+//! behind its header. Damage before the watermark's end is then found when the segment is first read.
+//! A group behind the watermark may be whole in the kernel's memory alone, since its flush may have
+//! been refused: before a seal it is flushed and read anew.
 //!
 //! **`seal`**, magic `ESLOGEND`: u64 last segment, u64 where it ends, u64 last group, u64 checksum
 //! of its header, u64 next seq, u64 largest `ts_init`; a byte 0 or 1 and 33 bytes of digest
@@ -107,6 +118,7 @@ mod keys;
 mod open_files;
 mod reader;
 mod rebuild;
+mod resume;
 mod run;
 mod scan;
 mod segment;
@@ -196,15 +208,11 @@ impl LogStore {
     /// A store that goes on with a run that was found, for reading and sealing.
     fn adopting(found: &LogFound, options: LogOptions) -> Result<Self> {
         let mut store = Self::new(Path::new(""), options);
-        store.adopt(found)?;
+        store.adopt(found.left_to_seal()?)?;
         Ok(store)
     }
 
-    fn adopt(&mut self, found: &LogFound) -> Result<()> {
-        let run = found.left()?;
-        // Before anything is trusted or acknowledged once more: what was read may be in the
-        // kernel's memory alone.
-        found::flush_last(&run)?;
+    fn adopt(&mut self, run: Arc<LogRun>) -> Result<()> {
         let manifest = run.manifest();
         let is_sealed = manifest.status.is_sealed();
         let ledger = Ledger::crashed(manifest, None, None);
@@ -398,9 +406,7 @@ impl EventStore for LogStore {
     fn load_crashed(&mut self, instance_id: &str, run_id: &str) -> Result<()> {
         self.give_up_or_leave(instance_id, run_id)?;
         let found = found::find_in(&*self.volume, instance_id, run_id, Hold::Exclusive)?;
-        // After a refused flush the kernel may show what the disk never got.
-        found.distrust_tail()?;
-        self.adopt(&found)
+        self.adopt(found.left_to_seal()?)
     }
 
     fn append_batch(&mut self, entries: &[AppendEntry<'_>]) -> Result<u64> {

@@ -48,7 +48,7 @@ fn calls_by_commit(calls: &[Call]) -> Vec<Vec<&Call>> {
     acks.windows(2).map(between).collect()
 }
 
-/// With readers or without, a commit makes three calls on the files of its run, and the 32 bytes of
+/// With readers or without, a commit makes three calls on the files of its run, and the 64 bytes of
 /// the watermark are all that there is for readers.
 #[test]
 fn readers_add_no_system_call_to_a_commit() {

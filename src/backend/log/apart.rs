@@ -71,17 +71,25 @@ impl Apart {
 
 /// The chain that the first group names as the one before it, without what it does not name.
 fn named_by_first_group(place: Place<'_>) -> Result<Chain> {
-    let failed = |error| EventStoreError::from_io("reading a segment", Some(place.path), error);
     let unknown = Chain::start(0);
-    let mut head = [0; GROUP_HEADER_BYTES];
-    if place.disk.len().map_err(failed)? < SEGMENT_HEADER_BYTES + head.len() as u64 {
-        return Ok(unknown);
-    }
-    place.disk.read(SEGMENT_HEADER_BYTES, &mut head).map_err(failed)?;
-    Ok(match GroupHeader::decode(&head) {
+    Ok(match header_at(place, SEGMENT_HEADER_BYTES)? {
         Some((GroupHeader { number: number @ 1.., previous, first_seq, .. }, _)) => {
             Chain { group: number - 1, link: previous, next_seq: first_seq, ..unknown }
         }
         _ => unknown,
     })
+}
+
+/// The group header at an offset and its checksum, if one stands there.
+///
+/// # Errors
+/// Those of reading.
+pub(super) fn header_at(place: Place<'_>, offset: u64) -> Result<Option<(GroupHeader, u32)>> {
+    let failed = |error| EventStoreError::from_io("reading a segment", Some(place.path), error);
+    let mut head = [0; GROUP_HEADER_BYTES];
+    if place.disk.len().map_err(failed)? < offset.saturating_add(head.len() as u64) {
+        return Ok(None);
+    }
+    place.disk.read(offset, &mut head).map_err(failed)?;
+    Ok(GroupHeader::decode(&head))
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::create::{self, folder_name};
 use super::failed;
+use super::format::Marked;
 use super::run::LogRun;
 use super::segment::{damaged, index_name, segment_name};
 use super::small_file::{MANIFEST, OPEN, SEAL, read_all, read_seal, write_new, write_reserves};
@@ -99,10 +100,11 @@ impl LogCopy {
         if extent.is_sealed {
             self.copy_file(to, SEAL, None)?;
         } else {
-            let mark = extent.chain.watermark();
+            // Where its group stands is not said: who opens the copy looks through the segment.
+            let mark = Marked { watermark: extent.chain.watermark(), ..Marked::default() };
             let bytes = mark.encode(run.start.incarnation);
             let marks = write_reserves(to, manifest.len() as u64).map_err(writing)?;
-            let marked = marks.write(mark.offset(), &[&bytes]).and_then(|()| marks.sync_data());
+            let marked = marks.write(mark.place(), &[&bytes]).and_then(|()| marks.sync_data());
             marked.map_err(writing)?;
         }
         let names = to.names().map_err(writing)?;

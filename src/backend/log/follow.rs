@@ -111,6 +111,7 @@ fn damaged_open(run: &LogRun, error: io::Error) -> EventStoreError {
 
 fn watermark(run: &LogRun, marks: &dyn Disk) -> Result<Watermark> {
     read_open_watermark(marks, run.start.incarnation)
+        .map(|marked| marked.watermark)
         .map_err(|error| damaged(&run.path_of(OPEN), error))
 }
 

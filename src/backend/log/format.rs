@@ -3,6 +3,7 @@
 //! Decoding refuses what is not exactly as encoding makes it, and never allocates by a length it
 //! read. Where the bytes lie and when they are flushed: `segment`, `writer`, `small_file`.
 
+use crate::backend::disk::BootId;
 use crate::codec;
 use crate::entry::AppendEntry;
 use crate::index::KeyList;
@@ -89,6 +90,11 @@ impl GroupHeader {
         let sum = checksum(&bytes[..60]);
         bytes[60..].copy_from_slice(&sum.to_le_bytes());
         (bytes, sum)
+    }
+
+    /// Of the entry that comes after the group.
+    pub(super) fn next_seq(&self) -> u64 {
+        self.first_seq.saturating_add(u64::from(self.count))
     }
 
     /// Reads a header; also answers its checksum. `None` for anything but a whole, sound one.
@@ -212,8 +218,21 @@ pub(super) struct Watermark {
     pub(super) seq: u64,
 }
 
+/// A watermark as it is stored: with where its group stands, for whoever opens what was killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Marked {
+    pub(super) watermark: Watermark,
+    /// The segment that its group is in.
+    pub(super) segment: u64,
+    /// Of the group's header in it.
+    pub(super) offset: u64,
+    /// The start of the system that it was written in; zeros where that is not known, or where
+    /// nothing is said of the place.
+    pub(super) boot: BootId,
+}
+
 /// How long a watermark is in its file.
-pub(super) const WATERMARK_BYTES: usize = 32;
+pub(super) const WATERMARK_BYTES: usize = 64;
 /// Two places, in sectors of their own, written in turn: a torn one leaves the other.
 const WATERMARK_STRIDE: u64 = 4096;
 /// Where the two places start.
@@ -221,30 +240,38 @@ pub(super) const WATERMARK_OFFSETS: [u64; 2] = [0, WATERMARK_STRIDE];
 /// How long the file of watermarks is.
 pub(super) const WATERMARK_FILE_BYTES: u64 = 2 * WATERMARK_STRIDE;
 
-impl Watermark {
+impl Marked {
     /// Where it stands.
-    pub(super) fn offset(&self) -> u64 {
-        self.group % 2 * WATERMARK_STRIDE
+    pub(super) fn place(&self) -> u64 {
+        self.watermark.group % 2 * WATERMARK_STRIDE
     }
 
     /// Its bytes; `incarnation` is the run's.
     pub(super) fn encode(&self, incarnation: u64) -> [u8; WATERMARK_BYTES] {
         let mut bytes = [0; WATERMARK_BYTES];
         bytes[..8].copy_from_slice(&incarnation.to_le_bytes());
-        bytes[8..16].copy_from_slice(&self.group.to_le_bytes());
-        bytes[16..24].copy_from_slice(&self.seq.to_le_bytes());
-        bytes[24..28].copy_from_slice(&self.link.to_le_bytes());
-        let sum = checksum(&bytes[..28]);
-        bytes[28..].copy_from_slice(&sum.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.watermark.group.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.watermark.seq.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.segment.to_le_bytes());
+        bytes[32..40].copy_from_slice(&self.offset.to_le_bytes());
+        bytes[40..56].copy_from_slice(&self.boot);
+        bytes[56..60].copy_from_slice(&self.watermark.link.to_le_bytes());
+        let sum = checksum(&bytes[..60]);
+        bytes[60..].copy_from_slice(&sum.to_le_bytes());
         bytes
     }
 
     fn decode(bytes: &[u8], incarnation: u64) -> Option<Self> {
-        let is_sound = u32_at(bytes, 28) == checksum(&bytes[..28]);
+        let is_sound = u32_at(bytes, 60) == checksum(&bytes[..60]);
         (is_sound && u64_at(bytes, 0) == incarnation).then(|| Self {
-            group: u64_at(bytes, 8),
-            seq: u64_at(bytes, 16),
-            link: u32_at(bytes, 24),
+            watermark: Watermark {
+                group: u64_at(bytes, 8),
+                seq: u64_at(bytes, 16),
+                link: u32_at(bytes, 56),
+            },
+            segment: u64_at(bytes, 24),
+            offset: u64_at(bytes, 32),
+            boot: bytes[40..56].try_into().expect("sixteen bytes"),
         })
     }
 
@@ -252,7 +279,7 @@ impl Watermark {
     pub(super) fn newest(file: &[u8], incarnation: u64) -> Self {
         let places = WATERMARK_OFFSETS.map(|offset| {
             let bytes = file.get(offset as usize..).and_then(|rest| rest.first_chunk());
-            bytes.copied().unwrap_or_default()
+            bytes.copied().unwrap_or([0; WATERMARK_BYTES])
         });
         Self::newest_of(&places, incarnation)
     }
@@ -260,7 +287,7 @@ impl Watermark {
     /// The same of its two places.
     pub(super) fn newest_of(places: &[[u8; WATERMARK_BYTES]; 2], incarnation: u64) -> Self {
         let both = places.iter().filter_map(|bytes| Self::decode(bytes, incarnation));
-        both.max_by_key(|mark| mark.group).unwrap_or_default()
+        both.max_by_key(|marked| marked.watermark.group).unwrap_or_default()
     }
 }
 
@@ -332,6 +359,13 @@ mod tests {
         previous: 0x0102_0304,
     };
 
+    const MARKED: Marked = Marked {
+        watermark: Watermark { group: 4, link: 0x0506_0708, seq: 12 },
+        segment: 2,
+        offset: 192,
+        boot: [0xB0; 16],
+    };
+
     /// The layout that the module document gives, byte for byte.
     #[test]
     fn group_header_has_the_documented_layout() {
@@ -342,6 +376,12 @@ mod tests {
         assert_eq!(bytes[24..32], 4711_u64.to_le_bytes());
         assert_eq!(bytes[56..60], [4, 3, 2, 1]);
         assert_eq!(bytes[60..], sum.to_le_bytes());
+        let mark = MARKED.encode(77);
+        let numbers: Vec<u64> = (0..5).map(|index| u64_at(&mark, 8 * index)).collect();
+        assert_eq!(numbers, [77, 4, 12, 2, 192]);
+        assert_eq!(mark[40..60], [&[0xB0; 16][..], &[8, 7, 6, 5]].concat());
+        assert_eq!(mark[60..], checksum(&mark[..60]).to_le_bytes());
+        assert_eq!(Marked::decode(&mark, 77), Some(MARKED));
         // CRC-32C's published check value.
         assert_eq!(checksum(b"123456789"), 0xE306_9283);
     }
@@ -351,7 +391,7 @@ mod tests {
     fn every_flipped_bit_is_noticed() {
         let (group, sum) = HEADER.encode();
         assert_eq!(GroupHeader::decode(&group), Some((HEADER, sum)));
-        let mark = Watermark { group: 4, link: 9, seq: 12 }.encode(77);
+        let mark = MARKED.encode(77);
         let small = wrap(*b"ESLOGRUN", b"body");
         assert_eq!(unwrap(*b"ESLOGRUN", &small), Ok(&b"body"[..]));
         for bit in 0..8 * GROUP_HEADER_BYTES {
@@ -362,7 +402,7 @@ mod tests {
         for bit in 0..8 * WATERMARK_BYTES {
             let mut flipped = mark;
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(Watermark::decode(&flipped, 77), None, "bit {bit}");
+            assert_eq!(Marked::decode(&flipped, 77), None, "bit {bit}");
         }
         for bit in 0..8 * small.len() {
             let mut flipped = small.clone();
@@ -386,18 +426,18 @@ mod tests {
     #[test]
     fn torn_watermark_leaves_the_one_before() {
         let mut file = vec![0; WATERMARK_FILE_BYTES as usize];
-        let put = |file: &mut Vec<u8>, mark: Watermark| {
-            let at = mark.offset() as usize;
+        let put = |file: &mut Vec<u8>, mark: Marked| {
+            let at = mark.place() as usize;
             file[at..at + WATERMARK_BYTES].copy_from_slice(&mark.encode(5));
         };
-        assert_eq!(Watermark::newest(&file, 5), Watermark::default());
-        let (third, fourth) =
-            (Watermark { group: 3, link: 1, seq: 8 }, Watermark { group: 4, link: 2, seq: 9 });
+        assert_eq!(Marked::newest(&file, 5), Marked::default());
+        let watermark = Watermark { group: 3, link: 1, seq: 8 };
+        let (third, fourth) = (Marked { watermark, ..MARKED }, MARKED);
         put(&mut file, third);
         put(&mut file, fourth);
-        assert_eq!(Watermark::newest(&file, 5), fourth);
-        assert_eq!(Watermark::newest(&file, 6), Watermark::default(), "another run's");
-        file[fourth.offset() as usize + 9] ^= 1;
-        assert_eq!(Watermark::newest(&file, 5), third);
+        assert_eq!(Marked::newest(&file, 5), fourth);
+        assert_eq!(Marked::newest(&file, 6), Marked::default(), "another run's");
+        file[fourth.place() as usize + 9] ^= 1;
+        assert_eq!(Marked::newest(&file, 5), third);
     }
 }

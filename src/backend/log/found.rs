@@ -12,9 +12,10 @@ use super::create::{self, folder_name, locked, no_manifest};
 use super::index_file::Index;
 use super::keys::Keys;
 use super::reader::LogReader;
+use super::resume::{Behind, resume};
 use super::run::LogRun;
 use super::segment::{Segment, segment_name, segment_number};
-use super::small_file::{MANIFEST, OPEN, Seal, Start, read_all, read_seal};
+use super::small_file::{MANIFEST, OPEN, SEAL, Seal, Start, read_all, read_seal};
 use super::table::{Chain, Table};
 use super::walk::{Place, walk_damaged};
 use super::{LogOptions, LogStore, tail};
@@ -25,7 +26,6 @@ use crate::backend::{EventReader, EventStore};
 use crate::error::{EventStoreError, Fault, Result};
 use crate::manifest::check_id;
 use crate::planted::planted;
-use crate::platform::parallel::threads_given;
 
 /// Missing indices are made again by as many threads as there are processors for them.
 const ALL_THREADS: usize = 0;
@@ -147,7 +147,7 @@ impl LogFound {
     /// Makes the next reads of what a flush may have been refused for come from stable storage, at
     /// a cost that does not grow with the run: no segment but the last takes groups, and it was
     /// begun only after every group before it was flushed (L4). A prepared one may stand behind it.
-    pub(super) fn distrust_tail(&self) -> Result<()> {
+    fn distrust_tail(&self) -> Result<()> {
         let names = self.names()?;
         let segments = names.iter().filter_map(|name| segment_number(name));
         let first = segments.max().unwrap_or(0).saturating_sub(1);
@@ -175,7 +175,7 @@ impl LogFound {
 
     fn run(&self, threads: usize) -> LogRun {
         let (folder, lock) = (self.folder.clone(), self.lock.clone());
-        LogRun::new(folder, self.path.clone(), lock, self.start.clone(), threads_given(threads))
+        LogRun::new(folder, self.path.clone(), lock, self.start.clone(), threads)
     }
 
     /// The seal of a run that was closed in order after it.
@@ -198,17 +198,37 @@ impl LogFound {
         Ok(Arc::new(run))
     }
 
-    /// The run as its writer left it, sealed or not, from its last segment alone.
+    /// The run as its writer left it, sealed or not, from its last segment at most.
     ///
     /// # Errors
-    /// `Corrupted` when acknowledged entries are damaged or missing; those of reading.
+    /// `Corrupted` when acknowledged entries are damaged or missing; those of reading. What it does
+    /// not read of the last segment fails when it is read.
     pub(super) fn left(&self) -> Result<Arc<LogRun>> {
         let run = self.run(ALL_THREADS);
         match read_seal(&*self.folder)? {
             Some(seal) => run.adopt_seal(&seal),
+            None if resume(&run, Behind::Read)? => {}
             None => tail::load(&run)?,
         }
         Ok(Arc::new(run))
+    }
+
+    /// The same, to be sealed: after a refused flush the kernel may show what the disk never got,
+    /// so what counts is on stable storage. What a watermark of this start of the system names is.
+    ///
+    /// # Errors
+    /// Those of [`LogFound::left`], and of flushing.
+    pub(super) fn left_to_seal(&self) -> Result<Arc<LogRun>> {
+        let run = self.run(ALL_THREADS);
+        let is_sealed = self.folder.contains(SEAL).map_err(failed("reading", &self.path))?;
+        if !is_sealed && resume(&run, Behind::Seal)? {
+            return Ok(Arc::new(run));
+        }
+        self.distrust_tail()?;
+        let run = self.left()?;
+        // Before anything is acknowledged once more.
+        flush_last(&run)?;
+        Ok(run)
     }
 
     /// Checks all of it, with so many threads.
@@ -222,7 +242,7 @@ impl LogFound {
                 run.adopt_seal(&seal);
             }
             None => {
-                check_all(&run, None, run.threads)?;
+                check_all(&run, None, run.threads())?;
                 tail::load(&run)?;
             }
         }
@@ -237,10 +257,10 @@ impl LogFound {
         }
         if is_closed {
             self.check_names(seal)?;
-            return check_all(run, Some((seal.last_segment, seal.end)), run.threads);
+            return check_all(run, Some((seal.last_segment, seal.end)), run.threads());
         }
         // Killed between seal and close: nothing was cut yet.
-        check_all(run, None, run.threads)
+        check_all(run, None, run.threads())
     }
 
     /// A sealed and closed run has no file but its own.
@@ -250,7 +270,7 @@ impl LogFound {
             let number = segment_number(stem.as_deref().unwrap_or(&name));
             let is_own = match number {
                 Some(number) => number <= seal.last_segment,
-                None => [MANIFEST, super::small_file::SEAL].contains(&name.as_str()),
+                None => [MANIFEST, SEAL].contains(&name.as_str()),
             };
             if !is_own {
                 let reason = format!("{name} is no part of the sealed run");
@@ -357,8 +377,8 @@ impl FoundRun for LogFound {
     }
 }
 
-/// The disk of the last segment, open for writing: flushed before what it holds is trusted.
-pub(super) fn flush_last(run: &LogRun) -> Result<()> {
+/// Flushes the last segment: what was read of it may be in the kernel's memory alone.
+fn flush_last(run: &LogRun) -> Result<()> {
     let number = run.segment_count();
     let path = run.path_of(&segment_name(number));
     let (disk, _) = run.segment_disk(number, Purpose::Write)?;

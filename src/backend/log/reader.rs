@@ -222,7 +222,7 @@ impl EventReader for LogReader {
 
     fn latest_snapshot_anchor(&self) -> Result<Option<SnapshotAnchor>> {
         self.0.prepare()?;
-        let Some(frame) = self.0.anchor() else { return Ok(None) };
+        let Some(frame) = self.0.anchor()? else { return Ok(None) };
         codec::decode_anchor(&frame).map(Some).map_err(|error| {
             let path = self.0.path_of(MANIFEST);
             EventStoreError::corrupted(&path, format!("the latest anchor: {error}"))

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::apart::Apart;
 use super::index_file::Index;
+use super::resume::fill;
 use super::run::LogRun;
 use super::segment::Segment;
 use crate::backend::disk::Purpose;
@@ -21,6 +22,10 @@ impl LogRun {
     /// # Errors
     /// `Corrupted` when its file is gone; those of reading.
     pub(super) fn segment(&self, number: u64) -> Result<Arc<Segment>> {
+        if let Some(end) = self.unread_end().filter(|end| end.segment == number) {
+            // Where it ends is known, and a file of its index would not be its writer's.
+            return self.opened(number)?.map_or_else(|| fill(self, end), Ok);
+        }
         match self.open_or_indexed(number)? {
             Some(segment) => Ok(segment),
             None => self.rebuild(number),
@@ -44,15 +49,17 @@ impl LogRun {
         while first > 1 && self.open_or_indexed(first - 1)?.is_none() {
             first -= 1;
         }
-        let most = first + self.threads as u64;
+        let threads = self.threads();
+        let most = first + threads as u64;
+        let last = self.unread_end().map_or(self.segment_count(), |unread| unread.segment - 1);
         let is_missing = |next: u64| matches!(self.open_or_indexed(next), Ok(None));
-        while end < most && end <= self.segment_count() && is_missing(end) {
+        while end < most && end <= last && is_missing(end) {
             end += 1;
         }
         let mut before = self.chain_before(first)?;
         let mut failure = None;
         in_order(
-            self.threads,
+            threads,
             first..end,
             |piece| Apart::walk(self, piece),
             |piece, apart| {

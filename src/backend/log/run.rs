@@ -15,6 +15,7 @@ use super::follow::Follow;
 use super::format::segment_incarnation;
 use super::index_file::IndexFile;
 use super::open_files::OpenFiles;
+use super::resume::LogEnd;
 use super::scan::IdleMemory;
 use super::segment::{Segment, damaged, index_name, segment_name};
 use super::small_file::{Seal, Start, read_seal};
@@ -23,6 +24,7 @@ use crate::backend::disk::{Disk, Folder, HOLD_RANGE, LockMode, Purpose};
 use crate::digest::RunDigest;
 use crate::error::{EventStoreError, Fault, Result};
 use crate::manifest::RunManifest;
+use crate::platform::parallel::threads_given;
 
 /// See the module.
 #[derive(Debug)]
@@ -35,11 +37,13 @@ pub(super) struct LogRun {
     pub(super) start: Start,
     /// What visits of its rows need.
     pub(super) idle: IdleMemory,
-    /// How many threads make missing indices again.
-    pub(super) threads: usize,
+    /// How many threads make missing indices again; 0 as many as there are processors.
+    threads_wanted: usize,
     state: RwLock<State>,
     /// The segment of number `n` stands at `n - 1`.
     segments: RwLock<Vec<Arc<OnceLock<Arc<Segment>>>>>,
+    /// Where the log ends, if its last segment was not looked through when it was opened.
+    unread_end: OnceLock<LogEnd>,
     high_watermark: AtomicU64,
     /// The lock is held, in whatever mode.
     is_held: AtomicBool,
@@ -60,14 +64,14 @@ impl LogRun {
         path: PathBuf,
         lock: Arc<dyn Disk>,
         start: Start,
-        threads: usize,
+        threads_wanted: usize,
     ) -> Self {
         let manifest = start.manifest.clone();
         let state = RwLock::new(State { manifest, digest: None, anchor: None });
         let (segments, high_watermark) = (RwLock::default(), AtomicU64::new(0));
         let is_held = AtomicBool::new(true);
         let files = OpenFiles::new(folder.clone());
-        let follow = None;
+        let (unread_end, follow) = (OnceLock::new(), None);
         Self {
             folder,
             files,
@@ -75,9 +79,10 @@ impl LogRun {
             path,
             lock,
             start,
-            threads,
+            threads_wanted,
             state,
             segments,
+            unread_end,
             high_watermark,
             is_held,
             follow,
@@ -142,6 +147,12 @@ impl LogRun {
         Ok(())
     }
 
+    /// How many threads check segments and make missing indices again. Asked of the system each time,
+    /// which opening a run need not wait for.
+    pub(super) fn threads(&self) -> usize {
+        threads_given(self.threads_wanted)
+    }
+
     pub(super) fn high_watermark(&self) -> u64 {
         self.high_watermark.load(Ordering::Acquire)
     }
@@ -155,8 +166,23 @@ impl LogRun {
     }
 
     /// The frame of the latest anchor.
-    pub(super) fn anchor(&self) -> Option<Vec<u8>> {
-        self.state.read().anchor.clone()
+    ///
+    /// # Errors
+    /// Those of [`LogRun::segment`].
+    pub(super) fn anchor(&self) -> Result<Option<Vec<u8>>> {
+        if let Some(end) = self.unread_end() {
+            self.segment(end.segment)?;
+        }
+        Ok(self.state.read().anchor.clone())
+    }
+
+    pub(super) fn unread_end(&self) -> Option<&LogEnd> {
+        self.unread_end.get()
+    }
+
+    /// The last segment is looked through when it is first asked for.
+    pub(super) fn set_unread_end(&self, end: LogEnd) {
+        self.unread_end.get_or_init(|| end);
     }
 
     /// Shows readers what is durable now.

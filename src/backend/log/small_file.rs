@@ -9,8 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::format::{
-    self, Refused, WATERMARK_BYTES, WATERMARK_FILE_BYTES, WATERMARK_OFFSETS, Watermark, u32_at,
-    u64_at,
+    self, Marked, Refused, WATERMARK_BYTES, WATERMARK_FILE_BYTES, WATERMARK_OFFSETS, u32_at, u64_at,
 };
 use super::table::Chain;
 use crate::backend::disk::{Disk, Folder, Purpose};
@@ -198,11 +197,11 @@ pub(super) fn read_seal(folder: &dyn Folder) -> Result<Option<Seal>> {
 ///
 /// # Errors
 /// Those of reading.
-pub(super) fn read_watermark(folder: &dyn Folder, incarnation: u64) -> Result<Watermark> {
+pub(super) fn read_watermark(folder: &dyn Folder, incarnation: u64) -> Result<Marked> {
     let path = folder.path(OPEN);
     match folder.open(OPEN, Purpose::Read) {
-        Ok(disk) => Ok(Watermark::newest(&read_all(&*disk, &path)?, incarnation)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Watermark::default()),
+        Ok(disk) => Ok(Marked::newest(&read_all(&*disk, &path)?, incarnation)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Marked::default()),
         Err(error) => Err(EventStoreError::from_io("opening the watermark", Some(&path), error)),
     }
 }
@@ -212,12 +211,12 @@ pub(super) fn read_watermark(folder: &dyn Folder, incarnation: u64) -> Result<Wa
 ///
 /// # Errors
 /// Those of reading.
-pub(super) fn read_open_watermark(disk: &dyn Disk, incarnation: u64) -> io::Result<Watermark> {
+pub(super) fn read_open_watermark(disk: &dyn Disk, incarnation: u64) -> io::Result<Marked> {
     let mut places = [[0; WATERMARK_BYTES]; 2];
     for (place, offset) in places.iter_mut().zip(WATERMARK_OFFSETS) {
         disk.read(offset, place)?;
     }
-    Ok(Watermark::newest_of(&places, incarnation))
+    Ok(Marked::newest_of(&places, incarnation))
 }
 
 /// Makes a file with this content, flushed; its name is not.

@@ -3,7 +3,8 @@
 //! The end is that of the last group that counts (`walk`). What follows may be the torn remains of
 //! one group that was never acknowledged, and is then not part of the run. It is damage instead
 //! when the watermark says that more was acknowledged, or when a group behind it shows that the
-//! broken one had been whole. Reads only. Who cuts: `ahead`. The check of a whole run: `check`.
+//! broken one had been whole. Reads only. Who cuts: `ahead`. The check of a whole run: `check`. How
+//! a kill is told from a power cut, and this walk then spared: `resume`.
 
 use std::path::Path;
 
@@ -117,7 +118,7 @@ pub(super) fn check_end(run: &LogRun, place: Place<'_>, walked: &Walked) -> Resu
 }
 
 fn check_watermark(run: &LogRun, chain: &Chain, reason: &str, path: &Path) -> Result<()> {
-    let mark = read_watermark(&*run.folder, run.start.incarnation)?;
+    let mark = read_watermark(&*run.folder, run.start.incarnation)?.watermark;
     if planted("log_ignore_watermark") {
         return Ok(());
     }

@@ -235,7 +235,7 @@ impl<'d> Walk<'d> {
         }
         let chain = &mut self.table.chain;
         (chain.group, chain.link) = (header.number, link);
-        chain.next_seq = header.first_seq.saturating_add(u64::from(header.count));
+        chain.next_seq = header.next_seq();
         chain.ts_init_max = header.ts_init_max;
         self.rejoins = false;
         self.first_marks.get_or_insert(self.table.marks.len());

@@ -15,14 +15,14 @@ use std::sync::atomic::AtomicBool;
 use super::ahead::{Ahead, Site, fill};
 use super::flusher::{Flusher, Write};
 use super::format::{
-    GROUP_HEADER_BYTES, GroupHeader, GroupKind, SEGMENT_HEADER_BYTES, checksum, push_record,
+    GROUP_HEADER_BYTES, GroupHeader, GroupKind, Marked, SEGMENT_HEADER_BYTES, checksum, push_record,
 };
 use super::index_file::Index;
 use super::keys::Keys;
 use super::run::LogRun;
 use super::segment::{Added, Segment, segment_name};
 use super::table::{Chain, Mark, Table};
-use crate::backend::disk::Disk;
+use crate::backend::disk::{BootId, Disk};
 use crate::codec;
 use crate::entry::AppendEntry;
 use crate::error::{EventStoreError, Result};
@@ -50,6 +50,7 @@ pub(super) struct Writer {
     capacity: u64,
     chain: Chain,
     marks: Arc<dyn Disk>,
+    boot: BootId,
     ahead: Ahead,
     /// The next segment was asked for.
     is_asked: bool,
@@ -69,6 +70,8 @@ pub(super) struct Writer {
 struct Started {
     segment: Arc<Segment>,
     chain: Chain,
+    /// Where it starts and ends in its segment.
+    offset: u64,
     end: u64,
     /// The last one of its segment.
     is_last: bool,
@@ -99,6 +102,7 @@ impl Writer {
             capacity: segment_bytes(1, segment_bytes_max),
             chain,
             marks: files.marks,
+            boot: run.folder.boot().unwrap_or_default(),
             ahead: Ahead::new(site, uses_thread),
             is_asked: false,
             segment_bytes_max,
@@ -228,7 +232,7 @@ impl Writer {
         self.end = offset + bytes.len() as u64;
         self.chain = Chain { group: header.number, link, ..next };
         let (segment, chain, end) = (self.segment.clone(), self.chain.clone(), self.end);
-        self.started.push_back(Started { segment, chain, end, is_last: false });
+        self.started.push_back(Started { segment, chain, offset, end, is_last: false });
         Ok(Write { disk: self.disk.clone(), offset, bytes })
     }
 
@@ -259,10 +263,15 @@ impl Writer {
     /// the kernel has it, after a power cut it may only be lower.
     fn publish(&mut self) -> Result<()> {
         let group = self.started.pop_front().expect("it was started before it was flushed");
-        let mark = group.chain.watermark();
+        let mark = Marked {
+            watermark: group.chain.watermark(),
+            segment: group.segment.number,
+            offset: group.offset,
+            boot: self.boot,
+        };
         if !planted("log_skip_watermark") {
             let bytes = mark.encode(self.run.start.incarnation);
-            let marked = self.marks.write(mark.offset(), &[&bytes]);
+            let marked = self.marks.write(mark.place(), &[&bytes]);
             marked.map_err(|error| self.failed(error))?;
         }
         group.segment.reach(&group.chain, group.end);

@@ -96,8 +96,8 @@ const READ_CALL: &str = "a system call reads the frame before its hash is checke
 const LOOKED_UP: &str = "the key is looked for in the index blocks, newest last: system calls, where \
     the block is not in memory";
 const OPENED: &str = "a file a segment is looked at when a sealed run is opened";
-const RECOVERED: &str = "the last segment is read from its start, and how full it is is chance: the \
-    small run is one segment altogether";
+const RECOVERED: &str = "a name a segment is read when a killed run is opened; a commit that was under \
+    way is flushed first, which takes as long as the disk takes";
 const VERIFIED: &str = "beside the hash it follows the chain of groups, decodes every entry, and \
     rebuilds every index to compare";
 const TAKEN: &str = "index blocks and group headers, and short payloads in which the hash of 32 \
