@@ -1,4 +1,4 @@
-//! Power cuts: whatever part of the unflushed writes reaches the disk, in whatever order, nothing
+//! Power cuts, and kills of the log: whatever part of the unflushed writes reaches the disk, in whatever order, nothing
 //! that was acknowledged is lost, and nothing half done is seen.
 //!
 //! A whole life of a run (open, appends, anchor, seal, close) is recorded on a disk in memory. At
@@ -34,6 +34,8 @@ const RUN: &str = "r-1";
 const IMAGES_MIN: usize = 10_000;
 const LOG_IMAGES: usize = 4_000;
 const LOG_IMAGES_IN_CAMPAIGN: usize = 100_000;
+/// Kills whose recovery is cut are so many operations apart.
+const KILLS_APART: usize = 7;
 
 /// The backend whose life is cut.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -116,6 +118,10 @@ enum Plant {
     SkipSync,
     SkipSyncOnceOpen,
     SkipDirSync,
+}
+
+fn is_campaign() -> bool {
+    std::env::var_os("ES_CAMPAIGN").is_some_and(|value| value == "1")
 }
 
 fn anchor(high_watermark: u64) -> SnapshotAnchor {
@@ -405,8 +411,7 @@ fn power_cuts_lose_nothing_acknowledged() {
 /// The log: a few thousand cuts in a test run, 100,000 in a campaign.
 #[test]
 fn power_cuts_of_the_log_lose_nothing_acknowledged() {
-    let is_campaign = std::env::var_os("ES_CAMPAIGN").is_some_and(|value| value == "1");
-    let images = if is_campaign { LOG_IMAGES_IN_CAMPAIGN } else { LOG_IMAGES };
+    let images = if is_campaign() { LOG_IMAGES_IN_CAMPAIGN } else { LOG_IMAGES };
     cut_from_two_seeds(Kind::Log { side_by_side: false }, images);
 }
 
@@ -414,6 +419,59 @@ fn power_cuts_of_the_log_lose_nothing_acknowledged() {
 #[test]
 fn power_cuts_of_the_log_lose_nothing_of_batches_side_by_side() {
     cut_from_two_seeds(Kind::Log { side_by_side: true }, LOG_IMAGES / 2);
+}
+
+/// A kill at any operation of a life, or within a write, in a system that runs on: the watermark is
+/// exact then, and the run is opened by it. After every few kills, all of them in a campaign, the
+/// power is cut at every operation of the recovery, with whatever the killed process had not flushed.
+#[test]
+fn kills_of_the_log_lose_nothing_acknowledged() {
+    for side_by_side in [false, true] {
+        let kind = Kind::Log { side_by_side };
+        let (events, promises) = record(Plant::None, kind);
+        let mut platter = kind.torn(Platter::default());
+        let (mut promise, mut images, mut cuts) = (&promises[0], 0, 0);
+        let mut dice = Dice(0xD6E8_FEB8_6659_FD93);
+        for (number, event) in events.iter().enumerate() {
+            let at = |promise: &Promise| format!("{kind:?}, event {number} ({promise:?})");
+            for _ in 0..3 {
+                let image = platter.kill(Some(event), &mut dice);
+                let checked = check(kind, &image, promise);
+                checked.unwrap_or_else(|why| panic!("{}: {why}", at(promise)));
+                images += 1;
+            }
+            platter.apply(event);
+            if let Event::Promised(number) = event {
+                promise = &promises[*number];
+            }
+            if !is_campaign() && !number.is_multiple_of(KILLS_APART) {
+                continue;
+            }
+            let cut = cut_recovery_of_killed(kind, &platter, promise, &mut dice);
+            cuts += cut.unwrap_or_else(|why| panic!("{}: {why}", at(promise)));
+        }
+        println!("{kind:?}: {} events, {images} kills, {cuts} power cuts", events.len());
+    }
+}
+
+/// Recovers what a kill left and cuts the power at every event of that.
+fn cut_recovery_of_killed(
+    kind: Kind,
+    platter: &Platter,
+    promise: &Promise,
+    dice: &mut Dice,
+) -> Result<usize, Violation> {
+    let recording = platter.kill(None, dice);
+    recording.knobs.record.store(true, Ordering::Relaxed);
+    check(kind, &recording, promise)?;
+    let events = recording.take_events();
+    let promise = Promise { recovery_in_flight: true, ..promise.clone() };
+    let mut platter = platter.clone();
+    for event in &events {
+        platter.apply(event);
+        check(kind, &platter.cut(dice), &promise)?;
+    }
+    Ok(events.len())
 }
 
 fn cut_from_two_seeds(kind: Kind, images_min: usize) {

@@ -1,8 +1,10 @@
-//! What a power cut leaves: of everything since the last flush any part, in any order.
+//! What a kill leaves: all that was written; and a power cut: of everything since the last flush
+//! any part, in any order.
 //!
-//! Each sector that was written since keeps its old bytes or gets those of any of the writes
-//! since, in units of 512 or 4096 bytes, or a write is cut at any byte; the length is the flushed
-//! one or any later; names made, renamed or removed since their folder's last flush may not be.
+//! In a power cut, each sector that was written since keeps its old bytes or gets those of any of
+//! the writes since, in units of 512 or 4096 bytes, or a write is cut at any byte; the length is the
+//! flushed one or any later; names made, renamed or removed since their folder's last flush may not
+//! be.
 
 use std::collections::BTreeMap;
 
@@ -96,6 +98,18 @@ impl Platter {
             }
             Event::Promised(_) => {}
         }
+    }
+
+    /// What a kill at this moment leaves: all that was written, flushed or not, in a system that
+    /// runs on. A write that is under way may be cut at any byte.
+    pub fn kill(&self, under_way: Option<&Event>, dice: &mut Dice) -> MemoryVolume {
+        let mut names = self.names.clone();
+        self.pending_names.iter().for_each(|event| apply_name(&mut names, event));
+        let mut files: Vec<Content> = self.files.iter().map(|file| file.current.clone()).collect();
+        if let Some(Event::Write { file, offset, bytes }) = under_way {
+            files[*file].write(*offset, &bytes[..dice.roll(bytes.len() + 1)]);
+        }
+        MemoryVolume::with_names(names, files).of_the_first_start()
     }
 
     /// One outcome of a power cut at this moment.
