@@ -7,7 +7,7 @@
 use std::ops::Bound;
 use std::path::Path;
 
-use redb::{Database, ReadableTable, WriteTransaction};
+use redb::{Database, Table, WriteTransaction};
 
 use super::commit_row;
 use super::fault::At;
@@ -100,11 +100,7 @@ impl Writer<'_> {
             keys.sort_unstable();
             keys.dedup_by(|later, first| later.0 == first.0);
             let mut table = transaction.open_table(tables::index_table(kind)).at(self.path)?;
-            for (key, seq) in keys {
-                if table.get(key).at(self.path)?.is_none() {
-                    table.insert(key, seq).at(self.path)?;
-                }
-            }
+            insert_new(&mut table, &keys, self.path)?;
         }
         Ok(())
     }
@@ -159,4 +155,25 @@ impl Writer<'_> {
             Ok(())
         })
     }
+}
+
+/// Adds the keys that the table does not have; they are sorted, each once. What falls between two
+/// keys of the table goes there by one search.
+fn insert_new(table: &mut Table<'_, &str, u64>, keys: &[(&str, u64)], path: &Path) -> Result<()> {
+    let mut left = keys;
+    while let [(first, _), ..] = left {
+        let mut gap = table.lower_bound_mut(Bound::Included(first)).at(path)?;
+        let next = gap.peek_next().at(path)?.map(|(key, _)| key.value().to_owned());
+        let fitting = match &next {
+            None => left.len(),
+            Some(next) => left.iter().take_while(|(key, _)| key < &next.as_str()).count(),
+        };
+        for (key, seq) in &left[..fitting] {
+            gap.insert_before(key, seq).at(path)?;
+        }
+        gap.close().at(path)?;
+        let known = left.get(fitting).is_some_and(|(key, _)| next.as_deref() == Some(key));
+        left = &left[fitting + usize::from(known)..];
+    }
+    Ok(())
 }
