@@ -64,12 +64,25 @@ impl FillRules {
     }
 
     /// What an entry's `ts_publish` becomes; 0 was none given.
-    fn ts_publish(self, given: u64, ts_init: u64) -> u64 {
+    fn ts_publish(self, given: u64, ts_init: u64, now: &mut Now) -> u64 {
         match given {
             0 if self.manual => ts_init,
-            0 => unix_time_ns(),
+            0 => now.unix_time_ns(),
             given => given,
         }
+    }
+}
+
+/// The time of one submit, of however many drafts: read when the first of them asks.
+#[derive(Default)]
+pub(super) struct Now(Option<u64>);
+
+impl Now {
+    fn unix_time_ns(&mut self) -> u64 {
+        *self.0.get_or_insert_with(|| {
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            since.map_or(0, |time| time.as_nanos() as u64)
+        })
     }
 }
 
@@ -92,7 +105,12 @@ pub(super) struct EntryBuffer {
 
 impl EntryBuffer {
     /// Copies a draft in and checks the copy.
-    pub(super) fn fill(&mut self, draft: &RawDraft<'_>, rules: FillRules) -> Result<()> {
+    pub(super) fn fill(
+        &mut self,
+        draft: &RawDraft<'_>,
+        rules: FillRules,
+        now: &mut Now,
+    ) -> Result<()> {
         let text = |field, bytes: &[u8], bytes_max| {
             if bytes.is_empty() || bytes.len() > bytes_max {
                 let reason = format!("{} bytes, allowed are 1 to {bytes_max}", bytes.len());
@@ -128,7 +146,7 @@ impl EntryBuffer {
             check_v4("causation_id", self.headers.causation_id)?;
         }
         self.ts_init = draft.ts_init;
-        self.ts_publish = rules.ts_publish(draft.ts_publish, draft.ts_init);
+        self.ts_publish = rules.ts_publish(draft.ts_publish, draft.ts_init, now);
         Ok(())
     }
 
@@ -197,7 +215,7 @@ impl EntryBuffer {
         buffer.payload_type_len = name.len();
         buffer.payload_len = payload.len();
         buffer.ts_init = ts_init;
-        buffer.ts_publish = rules.ts_publish(ts_publish, ts_init);
+        buffer.ts_publish = rules.ts_publish(ts_publish, ts_init, &mut Now::default());
         buffer
     }
 
@@ -246,11 +264,6 @@ fn check_v4(field: &'static str, id: Option<Uuid>) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-fn unix_time_ns() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |time| time.as_nanos() as u64)
 }
 
 /// The raw form of a draft that is already known to be text; `keys` holds its keys meanwhile.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::buffer::{Chain, EntryBuffer, FillRules, RawDraft, RawKey, raw_draft};
+use super::buffer::{Chain, EntryBuffer, FillRules, Now, RawDraft, RawKey, raw_draft};
 use super::drive::{Driver, Step};
 use super::handoff::claim::Refused;
 use super::handoff::queue::{Reserved, Size};
@@ -104,7 +104,8 @@ impl Run {
     /// `InvalidArgument`; `QueueFull`; `OutOfOrder` when the guard failed; `Closed`; `Halted`;
     /// `OutOfMemory`. Nothing was claimed.
     pub fn submit_raw(&self, draft: &RawDraft<'_>, options: SubmitOptions) -> Result<u64> {
-        self.enqueue(1, options, |_, buffer| buffer.fill(draft, self.shared.fill_rules))
+        let fill_rules = self.shared.fill_rules;
+        self.enqueue(1, options, |_, buffer| buffer.fill(draft, fill_rules, &mut Now::default()))
     }
 
     /// Submits a batch, all or nothing, with sequences in a row; answers the first.
@@ -123,8 +124,9 @@ impl Run {
             let reason = format!("{count} drafts, allowed are 1 to {entries_max}");
             return Err(EventStoreError::invalid("count", reason));
         }
+        let (fill_rules, mut now) = (self.shared.fill_rules, Now::default());
         self.enqueue(count, options, |index, buffer| {
-            draft_at(index, &mut |draft| buffer.fill(draft, self.shared.fill_rules))
+            draft_at(index, &mut |draft| buffer.fill(draft, fill_rules, &mut now))
                 .map_err(|error| error.at_item(index))
         })
     }
