@@ -60,15 +60,25 @@ fn entry<'a>(part: &DraftParts<'a>, seq: u64) -> EntryView<'a> {
     }
 }
 
+/// Adds an entry's frame, its hash left empty.
+#[cfg(feature = "peers")]
+pub(crate) fn push_frame(part: &DraftParts<'_>, seq: u64, frames: &mut Vec<u8>) {
+    write_behind(&entry(part, seq), frames);
+}
+
+fn write_behind(entry: &EntryView<'_>, frames: &mut Vec<u8>) {
+    let start = frames.len();
+    frames.resize(start + entry_frame_bytes(entry), 0);
+    write_entry(entry, &mut frames[start..]);
+}
+
 /// The frames of the pool's first entries, hashes included.
 pub(crate) fn frames(pool: &Pool<'_>, count: usize) -> Pieces {
     let mut frames = Pieces::new();
     for at in 0..count.min(pool.len()) {
         let mut entry = entry(&pool.part(at), at as u64 + 1);
         entry.entry_hash = entry_hash(&entry);
-        let start = frames.bytes.len();
-        frames.bytes.resize(start + entry_frame_bytes(&entry), 0);
-        write_entry(&entry, &mut frames.bytes[start..]);
+        write_behind(&entry, &mut frames.bytes);
         frames.ends.push(frames.bytes.len());
     }
     frames

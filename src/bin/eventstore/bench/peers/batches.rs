@@ -1,10 +1,9 @@
 //! A peer as a side: batches of the same entries that ours get.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Entry, Peer};
-use crate::bench::frames::Pieces;
+use crate::bench::frames::push_frame;
 use crate::bench::pairs::{Sample, Side};
 use crate::bench::pool::Pool;
 use crate::bench::session::Session;
@@ -14,8 +13,8 @@ use crate::failure::Failure;
 pub(super) struct Batches<'a> {
     peer: Box<dyn Peer>,
     pool: Pool<'a>,
-    /// Made once and used again: a peer does not look into them.
-    frames: Arc<Pieces>,
+    /// Of one batch.
+    frames: Vec<u8>,
     batch: usize,
     next_seq: u64,
 }
@@ -23,31 +22,47 @@ pub(super) struct Batches<'a> {
 impl<'a> Batches<'a> {
     pub(super) fn new(session: &Session<'a>, batch: usize, peer: Box<dyn Peer>) -> Self {
         let pool = Pool::new(session.shapes, slice_entries(batch));
-        Self { peer, pool, frames: session.frames(batch), batch, next_seq: 1 }
+        Self { peer, pool, frames: Vec::new(), batch, next_seq: 1 }
+    }
+
+    /// Frames the batch that begins with this entry of the pool, and commits it.
+    fn commit(&mut self, first: usize) -> Result<(), Failure> {
+        self.frames.clear();
+        let ends: Vec<usize> = (0..self.batch)
+            .map(|at| {
+                let part = self.pool.part(first + at);
+                push_frame(&part, self.next_seq + at as u64, &mut self.frames);
+                self.frames.len()
+            })
+            .collect();
+        let mut start = 0;
+        let entries: Vec<Entry<'_>> = (0..)
+            .zip(ends)
+            .map(|(at, end)| {
+                let frame = &self.frames[start..end];
+                start = end;
+                let keys = self.pool.part(first + at).keys;
+                Entry { seq: self.next_seq + at as u64, frame, keys }
+            })
+            .collect();
+        self.peer.commit(&entries)?;
+        self.next_seq += self.batch as u64;
+        Ok(())
     }
 }
 
 impl Side for Batches<'_> {
     fn work(&mut self, slice: Duration) -> Result<Sample, Failure> {
         self.pool.renumber();
-        let entries: Vec<Entry<'_>> = (0..self.pool.len())
-            .map(|at| Entry {
-                seq: self.next_seq + at as u64,
-                frame: self.frames.piece(at % self.frames.len()),
-                keys: self.pool.part(at).keys,
-            })
-            .collect();
         let mut count = 0;
         let begun = Instant::now();
-        for batch in entries.chunks_exact(self.batch) {
-            self.peer.commit(batch)?;
-            count += batch.len() as u64;
+        while count + self.batch <= self.pool.len() {
+            self.commit(count)?;
+            count += self.batch;
             if begun.elapsed() >= slice {
                 break;
             }
         }
-        let sample = Sample { count, spent: begun.elapsed() };
-        self.next_seq += count;
-        Ok(sample)
+        Ok(Sample { count: count as u64, spent: begun.elapsed() })
     }
 }

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 pub(super) const NAME: &str = "lmdb";
 pub(super) const GUARANTEE: &str = "default flags: data pages written and one fdatasync, then the \
     meta page written through O_DSYNC, a commit; appended by seq (MDB_APPEND), keys in a second \
-    database; one transaction a batch";
+    database (MDB_NOOVERWRITE); one transaction a batch";
 
 /// Room that is mapped, not taken.
 const MAP_BYTES: usize = 64 << 30;
@@ -44,10 +44,13 @@ impl Lmdb {
     fn put(&mut self, entries: &[Entry<'_>]) -> Result<(), heed::Error> {
         let mut transaction = self.env.write_txn()?;
         for entry in entries {
-            let append = PutFlags::APPEND;
+            let (append, first) = (PutFlags::APPEND, PutFlags::NO_OVERWRITE);
             self.entries.put_with_flags(&mut transaction, append, &entry.seq, entry.frame)?;
             for (_, key) in entry.keys {
-                self.keys.put(&mut transaction, key, &entry.seq)?;
+                match self.keys.put_with_flags(&mut transaction, first, key, &entry.seq) {
+                    Err(heed::Error::Mdb(heed::MdbError::KeyExist)) => {}
+                    put => put?,
+                }
             }
         }
         transaction.commit()

@@ -1,8 +1,8 @@
 //! Who else can make entries durable, under the same guarantee; behind the feature `peers`.
 //!
 //! Each keeps the frame of every entry under its seq and the first seq of every key, and has one
-//! durable transaction a batch. Frames are made before the clock runs and none of them hashes, which
-//! is to their favour. Each is written down by itself: what it flushes, with which settings.
+//! durable transaction a batch. Frames are made while the clock runs, as ours are, but none of them
+//! hashes, which is to their favour. Each is written down by itself: what it flushes, with which settings.
 
 #[cfg(feature = "peers")]
 mod lmdb;
@@ -31,7 +31,7 @@ pub(crate) const DESCRIBED: [(&str, &str); 0] = [];
 /// How to read their rows.
 pub(crate) const ABOUT: &str = "\
 Each keeps the frame of every entry under its seq and the first seq of every key, one durable \
-transaction a batch. Frames are made before the clock runs and none of them hashes, to their favour.";
+transaction a batch. Frames are made while the clock runs; none of them hashes, to their favour.";
 
 /// The peer that stands in for the store that goals P1 and P2 speak of.
 pub(crate) const STAND_IN: &str = "plain redb";

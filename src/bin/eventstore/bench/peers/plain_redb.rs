@@ -4,14 +4,14 @@
 use std::path::Path;
 
 use eventstore::index::IndexKind;
-use redb::{Database, Durability, TableDefinition};
+use redb::{Database, Durability, ReadableTable, TableDefinition};
 
 use super::{Entry, Peer, failed};
 use crate::failure::Failure;
 
 pub(super) const NAME: &str = super::STAND_IN;
 pub(super) const GUARANTEE: &str = "defaults: Durability::Immediate in one phase, one fdatasync a \
-    commit; three tables: entries by seq, client order ids, venue order ids; one transaction a batch";
+    commit; three tables: entries by seq, client order ids, venue order ids, each key looked up before it is inserted; one transaction a batch";
 
 const ENTRIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("entries");
 const CLIENT_ORDER_IDS: TableDefinition<'_, &str, u64> = TableDefinition::new("client_order_ids");
@@ -39,7 +39,9 @@ impl PlainRedb {
                     } else {
                         &mut venue_order_ids
                     };
-                    index.insert(&**key, entry.seq)?;
+                    if index.get(&**key)?.is_none() {
+                        index.insert(&**key, entry.seq)?;
+                    }
                 }
             }
         }
