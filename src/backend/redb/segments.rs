@@ -1,39 +1,21 @@
 //! Bytes that lie over a file: written by redb, not (yet) on the disk.
 //!
-//! Segments never overlap; a later write cuts what it covers. Pure memory, no locks.
+//! Segments never overlap; a later write cuts what it covers. Their bytes stand behind each other in
+//! one piece of memory that is used again, warm, for the next commit. Pure memory, no locks.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
-/// Shared bytes and the part of them that counts.
-#[derive(Debug, Clone)]
-pub(super) struct Segment {
-    bytes: Arc<[u8]>,
-    part: Range<usize>,
-}
-
-impl Segment {
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes[self.part.clone()]
-    }
-
-    fn from(&self, skip: u64) -> Self {
-        let part = self.part.start + skip as usize..self.part.end;
-        Self { bytes: self.bytes.clone(), part }
-    }
-
-    fn up_to(&self, count: u64) -> Self {
-        let part = self.part.start..self.part.start + count as usize;
-        Self { bytes: self.bytes.clone(), part }
-    }
-}
+/// More memory than that is not kept for the next use.
+const KEPT_BYTES_MAX: usize = 4 << 20;
 
 /// Segments by their offset in the file.
 #[derive(Debug, Default)]
 pub(super) struct Segments {
-    by_offset: BTreeMap<u64, Segment>,
-    total_bytes: usize,
+    /// What was written, in its order. What was covered since stays until all is cleared.
+    bytes: Vec<u8>,
+    /// Each segment's part of `bytes`; none is empty.
+    by_offset: BTreeMap<u64, Range<usize>>,
 }
 
 impl Segments {
@@ -41,69 +23,91 @@ impl Segments {
         self.by_offset.is_empty()
     }
 
-    pub(super) fn total_bytes(&self) -> usize {
-        self.total_bytes
+    /// What they take in memory.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// How many bytes of the file they cover.
+    pub(super) fn covered_bytes(&self) -> usize {
+        self.by_offset.values().map(Range::len).sum()
+    }
+
+    /// Forgets all of them, and keeps the memory.
+    pub(super) fn clear(&mut self) {
+        self.by_offset.clear();
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES_MAX);
     }
 
     /// Lays `data` over everything below it.
     pub(super) fn write(&mut self, offset: u64, data: &[u8]) {
-        let end = offset + data.len() as u64;
-        self.clear(offset, end);
-        self.insert(offset, Segment { bytes: Arc::from(data), part: 0..data.len() });
+        if let Some(part) = self.by_offset.get(&offset)
+            && part.len() == data.len()
+        {
+            // Most of what is written twice: it takes no more memory.
+            self.bytes[part.clone()].copy_from_slice(data);
+            return;
+        }
+        self.cut(offset, offset + data.len() as u64);
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(data);
+        self.insert(offset, start..self.bytes.len());
     }
 
     /// Removes everything from `len` on.
     pub(super) fn truncate(&mut self, len: u64) {
-        self.clear(len, u64::MAX);
+        self.cut(len, u64::MAX);
     }
 
-    fn clear(&mut self, start: u64, end: u64) {
+    fn cut(&mut self, start: u64, end: u64) {
         let before = self.by_offset.range(..start).next_back();
         let first = match before {
-            Some((&at, segment)) if at + segment.bytes().len() as u64 > start => at,
+            Some((&at, part)) if at + part.len() as u64 > start => at,
             _ => start,
         };
         let touched: Vec<u64> = self.by_offset.range(first..end).map(|(&at, _)| at).collect();
         for at in touched {
-            let segment = self.by_offset.remove(&at).expect("listed above");
-            let length = segment.bytes().len() as u64;
-            self.total_bytes -= length as usize;
+            let part = self.by_offset.remove(&at).expect("listed above");
+            let segment_end = at + part.len() as u64;
             if at < start {
-                self.insert(at, segment.up_to(start - at));
+                self.insert(at, part.start..part.start + (start - at) as usize);
             }
-            if at + length > end {
-                self.insert(end, segment.from(end - at));
+            if segment_end > end {
+                self.insert(end, part.start + (end - at) as usize..part.end);
             }
         }
     }
 
-    fn insert(&mut self, offset: u64, segment: Segment) {
-        if !segment.part.is_empty() {
-            self.total_bytes += segment.part.len();
-            self.by_offset.insert(offset, segment);
+    fn insert(&mut self, offset: u64, part: Range<usize>) {
+        if !part.is_empty() {
+            self.by_offset.insert(offset, part);
         }
     }
 
-    /// The segments that touch a range, in order.
-    pub(super) fn touching(&self, start: u64, end: u64) -> impl Iterator<Item = (u64, &Segment)> {
+    /// What they have of a range: where, and the bytes, in order.
+    pub(super) fn within(&self, start: u64, end: u64) -> impl Iterator<Item = (u64, &[u8])> {
         let before = self.by_offset.range(..start).next_back();
-        let before = before.filter(move |(at, segment)| *at + segment.bytes().len() as u64 > start);
-        before
-            .into_iter()
-            .chain(self.by_offset.range(start..end))
-            .map(|(&at, segment)| (at, segment))
+        before.into_iter().chain(self.by_offset.range(start..end)).filter_map(move |(&at, part)| {
+            let skipped = start.saturating_sub(at) as usize;
+            let left = end.saturating_sub(at.max(start)) as usize;
+            let bytes = self.bytes[part.clone()].get(skipped..)?;
+            let bytes = &bytes[..left.min(bytes.len())];
+            (!bytes.is_empty()).then_some((at.max(start), bytes))
+        })
     }
 
     /// Runs of adjacent segments: where each starts, and its parts in order.
     pub(super) fn runs(&self) -> Vec<(u64, Vec<&[u8]>)> {
         let mut runs: Vec<(u64, Vec<&[u8]>)> = Vec::new();
         let mut run_end = None;
-        for (&at, segment) in &self.by_offset {
+        for (&at, part) in &self.by_offset {
+            let bytes = &self.bytes[part.clone()];
             match runs.last_mut() {
-                Some((_, parts)) if run_end == Some(at) => parts.push(segment.bytes()),
-                _ => runs.push((at, vec![segment.bytes()])),
+                Some((_, parts)) if run_end == Some(at) => parts.push(bytes),
+                _ => runs.push((at, vec![bytes])),
             }
-            run_end = Some(at + segment.bytes().len() as u64);
+            run_end = Some(at + part.len() as u64);
         }
         runs
     }
@@ -113,6 +117,16 @@ impl Segments {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn page_written_again_takes_no_more_memory() {
+        let mut segments = Segments::default();
+        for byte in 0..100 {
+            segments.write(4096, &[byte; 4096]);
+        }
+        assert_eq!(segments.held_bytes(), 4096);
+        assert_eq!(segments.runs(), [(4096, vec![&[99; 4096][..]])]);
+    }
 
     proptest! {
         /// Any order of writes and truncations reads like the same on a plain array.
@@ -124,22 +138,25 @@ mod tests {
                 if cut && length == 0 {
                     segments.truncate(offset);
                     plain[offset as usize..].fill(None);
+                } else if cut && length == 1 {
+                    segments.clear();
+                    plain.fill(None);
                 } else {
                     segments.write(offset, &vec![number as u8; length]);
                     plain[offset as usize..offset as usize + length].fill(Some(number as u8));
                 }
             }
             let mut read: Vec<Option<u8>> = vec![None; 100];
-            for (at, segment) in segments.touching(0, 100) {
-                for (place, byte) in read[at as usize..].iter_mut().zip(segment.bytes()) {
+            for (at, bytes) in segments.within(0, 100) {
+                for (place, byte) in read[at as usize..].iter_mut().zip(bytes) {
                     prop_assert_eq!(*place, None, "segments overlap");
                     *place = Some(*byte);
                 }
             }
-            prop_assert_eq!(segments.total_bytes(), plain.iter().flatten().count());
+            prop_assert_eq!(segments.covered_bytes(), plain.iter().flatten().count());
             let in_runs: usize =
                 segments.runs().iter().flat_map(|(_, parts)| parts).map(|part| part.len()).sum();
-            prop_assert_eq!(in_runs, segments.total_bytes());
+            prop_assert_eq!(in_runs, segments.covered_bytes());
             prop_assert_eq!(read, plain);
         }
     }

@@ -21,7 +21,7 @@ use parking_lot::{Mutex, RwLock};
 use redb::{BackendError, StorageBackend};
 
 use super::footprint::Footprint;
-use super::segments::{Segment, Segments};
+use super::segments::Segments;
 use crate::backend::disk::{Disk, LockMode};
 use crate::planted::planted;
 
@@ -110,6 +110,8 @@ struct Gathered {
     fresh: Segments,
     /// On its way to the disk.
     leaving: Arc<Segments>,
+    /// Empty: the memory of what has left.
+    spare: Segments,
 }
 
 /// The first refusal; `io::Error` cannot be cloned.
@@ -229,7 +231,8 @@ impl StorageFile {
             if self.is_diverted() || gathered.fresh.is_empty() {
                 return;
             }
-            gathered.leaving = Arc::new(std::mem::take(&mut gathered.fresh));
+            let spare = std::mem::take(&mut gathered.spare);
+            gathered.leaving = Arc::new(std::mem::replace(&mut gathered.fresh, spare));
             gathered.leaving.clone()
         };
         self.attempt("writing", |disk| {
@@ -237,12 +240,17 @@ impl StorageFile {
             for (offset, parts) in leaving.runs() {
                 disk.write(offset, &parts)?;
             }
-            let bytes = leaving.total_bytes() as u64;
+            let bytes = leaving.covered_bytes() as u64;
             self.shared.stats.written_bytes.fetch_add(bytes, Ordering::Relaxed);
             Ok(())
         });
         if !self.is_diverted() {
-            self.shared.gathered.lock().leaving = Arc::default();
+            drop(leaving);
+            let mut gathered = self.shared.gathered.lock();
+            if let Some(mut left) = Arc::into_inner(std::mem::take(&mut gathered.leaving)) {
+                left.clear();
+                gathered.spare = left;
+            }
         }
     }
 
@@ -292,24 +300,17 @@ impl StorageBackend for StorageFile {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
         }
         // Taken before the disk is read: what leaves memory in between is on the disk by then.
-        let over: Vec<(u64, Segment)> = {
+        let over: Vec<(u64, Vec<u8>)> = {
             let gathered = self.shared.gathered.lock();
             let layers = [&*gathered.leaving, &gathered.fresh];
-            let touching = layers.into_iter().flat_map(|layer| layer.touching(offset, end));
-            touching.map(|(at, segment)| (at, segment.clone())).collect()
+            let parts = layers.into_iter().flat_map(|layer| layer.within(offset, end));
+            parts.map(|(at, bytes)| (at, bytes.to_vec())).collect()
         };
-        let covers = |(at, segment): &(u64, Segment)| {
-            *at <= offset && at + segment.bytes().len() as u64 >= end
-        };
-        if !over.iter().any(covers) {
+        if !over.iter().any(|(_, bytes)| bytes.len() == out.len()) {
             self.read_disk(offset, out)?;
         }
-        for (at, segment) in over {
-            let (from, bytes) = (at.max(offset), segment.bytes());
-            let part = &bytes[(from - at) as usize..];
-            let place = &mut out[(from - offset) as usize..];
-            let count = part.len().min(place.len());
-            place[..count].copy_from_slice(&part[..count]);
+        for (at, bytes) in over {
+            out[(at - offset) as usize..][..bytes.len()].copy_from_slice(&bytes);
         }
         Ok(())
     }
@@ -344,7 +345,7 @@ impl StorageBackend for StorageFile {
         let is_full = {
             let mut gathered = self.shared.gathered.lock();
             gathered.fresh.write(offset, data);
-            gathered.fresh.total_bytes() > GATHERED_BYTES_MAX
+            gathered.fresh.held_bytes() > GATHERED_BYTES_MAX
         };
         // Never waits: redb may write from a reader's thread, and a flush may be under way.
         if let (true, Some(_writing)) = (is_full, self.shared.writing.try_lock()) {
