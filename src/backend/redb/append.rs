@@ -61,7 +61,7 @@ impl Writer<'_> {
         prober: &mut Prober,
     ) -> Result<()> {
         self.commit(|transaction| {
-            let mut batch_bytes = 0;
+            let (mut batch_bytes, mut keys) = (0, 0);
             let mut table = transaction.open_table(tables::ENTRIES).at(self.path)?;
             // Through the gap behind the last row, where redb fills whole pages at a time.
             let mut end = table.upper_bound_mut(Bound::<u64>::Unbounded).at(self.path)?;
@@ -72,6 +72,7 @@ impl Writer<'_> {
                 codec::write_entry(&item.entry, &mut frame);
                 end.insert_before(item.entry.seq, frame.as_slice()).at(self.path)?;
                 batch_bytes += (length + item.keys.as_bytes().len()) as u64;
+                keys += item.keys.len() as u64;
             }
             end.close().at(self.path)?;
             drop(table);
@@ -81,8 +82,7 @@ impl Writer<'_> {
                 commits.insert(row.last_seq, row.bytes.as_slice()).at(self.path)?;
             }
             drop(commits);
-            let written = self.storage.stats().written_bytes();
-            prober.before_commit(transaction, batch_bytes, written, self.path)
+            prober.before_commit(transaction, batch_bytes, keys, self.storage, self.path)
         })
     }
 

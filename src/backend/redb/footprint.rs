@@ -3,39 +3,47 @@
 //! Growth takes real space for twice what the file holds, and redb's close trims little of it:
 //! it likes to use the last pages first. What was never written reads as zeros, with space of its
 //! own or without; so a sealed run gives that space back and not a byte changes.
+//!
+//! Space that was taken but never written is dear to flush: the file system has to note, with the
+//! data, that it counts now. So an area of 1 MiB is filled with zeros when it is first written to,
+//! and whatever else is written there later overwrites.
 
 use std::ops::Range;
 
 pub(super) const CHUNK_BYTES: u64 = 64 << 10;
+/// An area's chunks: their bits are a quarter of a word.
+const AREA_CHUNKS: u64 = 16;
 
 /// See the module. Pure memory.
 #[derive(Debug)]
 pub(super) struct Footprint {
-    /// One bit a chunk, for chunks from `first` on; those before count as written.
-    bits: Vec<u64>,
+    /// The chunks from here on are kept track of; those before count as written.
     first: u64,
+    written: Chunks,
+    /// Those that redb has laid anything into, zeros among it.
+    used: Chunks,
+    /// The areas that were written to for the first time since they were asked for.
+    entered: Vec<Range<u64>>,
 }
 
 impl Footprint {
     /// Of a file whose first `len` bytes may all have been written.
     pub(super) fn new(len: u64) -> Self {
-        Self { bits: Vec::new(), first: len.div_ceil(CHUNK_BYTES) }
-    }
-
-    fn place(&self, chunk: u64) -> Option<(usize, u64)> {
-        let index = chunk.checked_sub(self.first)?;
-        Some(((index / 64) as usize, 1 << (index % 64)))
+        let (written, used) = (Chunks::default(), Chunks::default());
+        Self { first: len.div_ceil(CHUNK_BYTES), written, used, entered: Vec::new() }
     }
 
     fn is_written(&self, chunk: u64) -> bool {
-        self.place(chunk)
-            .is_none_or(|(word, bit)| self.bits.get(word).is_some_and(|bits| bits & bit != 0))
+        chunk.checked_sub(self.first).is_none_or(|index| self.written.contains(index))
     }
 
     /// Takes note of a write, and answers how many of its bytes need writing: zeros at its end
     /// over chunks that were never written are there already.
     pub(super) fn write(&mut self, offset: u64, data: &[u8]) -> usize {
         let mut end = offset + data.len() as u64;
+        for index in self.indices(offset, end) {
+            self.used.insert(index);
+        }
         while end > offset {
             let chunk = (end - 1) / CHUNK_BYTES;
             let start = (chunk * CHUNK_BYTES).max(offset);
@@ -45,15 +53,32 @@ impl Footprint {
             }
             end = start;
         }
-        for chunk in offset / CHUNK_BYTES..end.div_ceil(CHUNK_BYTES) {
-            if let Some((word, bit)) = self.place(chunk) {
-                if self.bits.len() <= word {
-                    self.bits.resize(word + 1, 0);
-                }
-                self.bits[word] |= bit;
+        for index in self.indices(offset, end) {
+            let area = index / AREA_CHUNKS * AREA_CHUNKS;
+            if !self.written.has_any(area, AREA_CHUNKS) {
+                let start = (self.first + area) * CHUNK_BYTES;
+                self.entered.push(start..start + AREA_CHUNKS * CHUNK_BYTES);
             }
+            self.written.insert(index);
         }
         (end - offset) as usize
+    }
+
+    fn indices(&self, start: u64, end: u64) -> Range<u64> {
+        let index = |chunk: u64| chunk.saturating_sub(self.first);
+        index(start / CHUNK_BYTES)..index(end.div_ceil(CHUNK_BYTES))
+    }
+
+    /// The areas that were written to for the first time since this was last asked: nothing of
+    /// them is on the disk.
+    pub(super) fn entered(&mut self) -> Vec<Range<u64>> {
+        std::mem::take(&mut self.entered)
+    }
+
+    /// How much of a file of `len` bytes redb has never laid anything into.
+    pub(super) fn unused_bytes(&self, len: u64) -> u64 {
+        let chunks = (len / CHUNK_BYTES).saturating_sub(self.first);
+        chunks.saturating_sub(self.used.count) * CHUNK_BYTES
     }
 
     /// Takes note that the file was cut: what grows there again is fresh.
@@ -63,11 +88,8 @@ impl Footprint {
             *self = Self::new(len);
             return;
         }
-        for chunk in kept..self.first + self.bits.len() as u64 * 64 {
-            if let Some((word, bit)) = self.place(chunk) {
-                self.bits[word] &= !bit;
-            }
-        }
+        self.written.truncate(kept - self.first);
+        self.used.truncate(kept - self.first);
     }
 
     /// The whole chunks of a file of `len` bytes that were never written, as ranges of bytes.
@@ -87,30 +109,71 @@ impl Footprint {
     }
 }
 
+/// A set of chunks by their index, one bit a chunk.
+#[derive(Debug, Default)]
+struct Chunks {
+    bits: Vec<u64>,
+    count: u64,
+}
+
+impl Chunks {
+    fn contains(&self, index: u64) -> bool {
+        self.has_any(index, 1)
+    }
+
+    /// Of so many that stand in one word.
+    fn has_any(&self, index: u64, count: u64) -> bool {
+        let mask = ((1 << count) - 1) << (index % 64);
+        self.bits.get((index / 64) as usize).is_some_and(|word| word & mask != 0)
+    }
+
+    fn insert(&mut self, index: u64) {
+        let word = (index / 64) as usize;
+        if self.bits.len() <= word {
+            self.bits.resize(word + 1, 0);
+        }
+        self.count += u64::from(!self.contains(index));
+        self.bits[word] |= 1 << (index % 64);
+    }
+
+    /// Keeps those below `kept`.
+    fn truncate(&mut self, kept: u64) {
+        self.bits.truncate(kept.div_ceil(64) as usize);
+        if let (Some(last), rest @ 1..) = (self.bits.get_mut((kept / 64) as usize), kept % 64) {
+            *last &= (1 << rest) - 1;
+        }
+        self.count = self.bits.iter().map(|word| u64::from(word.count_ones())).sum();
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use proptest::prelude::*;
 
-    const CHUNKS: u64 = 40;
+    const CHUNKS: u64 = 100;
 
     proptest! {
         /// Whatever is written, cut and grown: skipped bytes and chunks called unwritten are zero
-        /// in a plain file that got every byte.
+        /// in a plain file that got every byte, and filling what is entered changes nothing else.
         #[test]
         fn what_counts_as_unwritten_is_zero(steps in proptest::collection::vec(
-            (0..CHUNKS * 16, 1u64..40, any::<bool>(), any::<bool>()), 1..30,
+            (0..CHUNKS * 16, 1u64..400, any::<bool>(), any::<bool>()), 1..30,
         )) {
             const UNIT: u64 = CHUNK_BYTES / 16;
             let mut footprint = Footprint::new(2 * CHUNK_BYTES);
             let mut plain = vec![1; 2 * CHUNK_BYTES as usize];
             let mut written = plain.clone();
+            let mut used = BTreeSet::from([0, 1]);
             for (at, units, is_zero, cut) in steps {
                 let (offset, count) = (at * UNIT, units * UNIT);
                 if cut {
                     plain.truncate(offset as usize);
                     written.truncate(offset as usize);
                     footprint.truncate(offset);
+                    used.retain(|chunk| chunk * CHUNK_BYTES < offset);
                     continue;
                 }
                 let end = (offset + count) as usize;
@@ -120,10 +183,20 @@ mod tests {
                 // A page's own header, then zeros.
                 data[0] = 1;
                 let kept = footprint.write(offset, &data);
+                used.extend(offset / CHUNK_BYTES..(offset + count).div_ceil(CHUNK_BYTES));
+                for area in footprint.entered() {
+                    let end = (area.end as usize).min(written.len());
+                    written[area.start as usize..end].fill(0);
+                }
                 plain[offset as usize..end].copy_from_slice(&data);
                 written[offset as usize..offset as usize + kept].copy_from_slice(&data[..kept]);
             }
             prop_assert!(plain == written);
+            let len = plain.len() as u64;
+            let unused = (0..len / CHUNK_BYTES).filter(|chunk| !used.contains(chunk)).count() as u64;
+            // One that was cut in two counts as used.
+            let least = unused.saturating_sub(1) * CHUNK_BYTES;
+            prop_assert!((least..=unused * CHUNK_BYTES).contains(&footprint.unused_bytes(len)));
             for range in footprint.unwritten(plain.len() as u64) {
                 let part = &plain[range.start as usize..range.end as usize];
                 prop_assert!(part.iter().all(|byte| *byte == 0), "{range:?}");

@@ -3,17 +3,18 @@
 //! Two parts. The **ballast** is a row of 1 MiB that is live while the run is written, so that
 //! redb can neither use its pages nor trim them; the seal frees it in a commit of its own and
 //! then writes into it. That commit needs a few free pages, as does the next one; the **probe**
-//! sees to them: before pages written since the last probe could have used them up, an append
-//! takes a piece and gives it back in the same transaction, which makes the file grow now if it
-//! would have to. Growth has real space (`storage_file`), and its failure fails the append, not the
-//! seal. redb zeroes and copies what is taken: small appends take a large piece once in a while,
-//! larger ones, which would use it up at once, a small piece each.
+//! sees to them. As long as enough of the file was never used, they are there. After that, before pages written since the last probe could have used them up, an append takes a piece
+//! and gives it back in the same transaction, which makes the file grow now if it would have to.
+//! Growth has real space (`storage_file`), and its failure fails the append, not the seal. redb
+//! zeroes and copies what is taken: small appends take a large piece once in a while, larger ones,
+//! which would use it up at once, a small piece each.
 
 use std::path::Path;
 
 use redb::WriteTransaction;
 
 use super::fault::At;
+use super::storage_file::StorageFile;
 use super::tables::{self, RESERVE};
 use crate::error::Result;
 use crate::planted::planted;
@@ -26,8 +27,12 @@ const BALLAST_MANIFESTS: usize = 4;
 const PAGE_HEADER_BYTES: usize = 64;
 /// Pages that a commit writes besides its entries: roots, branches, redb's own tables.
 const COMMIT_BYTES: u64 = 64 << 10;
+/// A key's leaf is copied, and may be split.
+const KEY_BYTES: u64 = 8 << 10;
 /// What must be free behind a probe: the pages of its own commit and of the seal's first.
 const NEEDED_BYTES: u64 = 2 * COMMIT_BYTES;
+/// So much that redb has never used needs no probe. A part may be its own lists of pages.
+const ROOM_BYTES: u64 = 1 << 20;
 const SMALL_PROBE_BYTES: u64 = NEEDED_BYTES;
 const LARGE_PROBE_BYTES: u64 = 512 << 10;
 /// An append of so much uses a large probe up within a few commits.
@@ -67,20 +72,23 @@ pub(super) struct Prober {
 }
 
 impl Prober {
-    /// At the end of an append that is about to add `batch_bytes`, when `written` bytes have
-    /// reached the file so far.
+    /// At the end of an append that is about to add `batch_bytes` and so many keys.
     pub(super) fn before_commit(
         &mut self,
         transaction: &WriteTransaction,
         batch_bytes: u64,
-        written: u64,
+        keys: u64,
+        storage: &StorageFile,
         path: &Path,
     ) -> Result<()> {
         let commit_bytes = COMMIT_BYTES + 2 * batch_bytes;
+        // Its own pages were taken from there, and are not written yet.
+        let has_room = storage.unused_bytes() > commit_bytes + keys * KEY_BYTES + ROOM_BYTES;
+        let written = storage.stats().written_bytes();
         let is_spent = self.written_at_probe.is_none_or(|at_probe| {
             written.saturating_sub(at_probe).saturating_add(commit_bytes) > self.spendable_bytes
         });
-        if !is_spent || planted("skip_reserve") {
+        if has_room || !is_spent || planted("skip_reserve") {
             return Ok(());
         }
         let is_large = batch_bytes < LARGE_APPEND_BYTES;

@@ -20,13 +20,17 @@ use std::time::Instant;
 use parking_lot::{Mutex, RwLock};
 use redb::{BackendError, StorageBackend};
 
-use super::footprint::Footprint;
+use super::footprint::{CHUNK_BYTES, Footprint};
 use super::segments::Segments;
 use crate::backend::disk::{Disk, LockMode};
 use crate::planted::planted;
 
 /// Gathered bytes beyond this are written out without a flush.
 const GATHERED_BYTES_MAX: usize = 8 << 20;
+
+/// A commit that writes more does not fill the areas that it enters: what that saves its followers
+/// is less than it costs.
+const FILLING_BYTES_MAX: u64 = 256 << 10;
 
 /// What the flushes of a run cost so far; read from any thread.
 #[derive(Debug, Default)]
@@ -148,6 +152,13 @@ impl StorageFile {
         self.shared.stats.clone()
     }
 
+    /// So much of the file redb has never written to, as a transaction's new pages are only when
+    /// it commits.
+    pub(super) fn unused_bytes(&self) -> u64 {
+        let len = self.shared.len.load(Ordering::Acquire);
+        self.shared.footprint.lock().unused_bytes(len)
+    }
+
     /// The bytes left on the file system, if it tells.
     pub(super) fn free_bytes(&self) -> Option<u64> {
         self.disk().ok()?.free_bytes()
@@ -237,10 +248,12 @@ impl StorageFile {
         };
         self.attempt("writing", |disk| {
             self.shared.unsynced.store(true, Ordering::Release);
+            let written_bytes = leaving.covered_bytes() as u64;
+            let filled_bytes = self.fill_entered(disk, written_bytes)?;
             for (offset, parts) in leaving.runs() {
                 disk.write(offset, &parts)?;
             }
-            let bytes = leaving.covered_bytes() as u64;
+            let bytes = filled_bytes + written_bytes;
             self.shared.stats.written_bytes.fetch_add(bytes, Ordering::Relaxed);
             Ok(())
         });
@@ -252,6 +265,27 @@ impl StorageFile {
                 gathered.spare = left;
             }
         }
+    }
+
+    /// Fills the areas with zeros that what is being written out enters, and answers how many
+    /// bytes those were. Asked after it was taken: whoever gathers has noted the area before.
+    fn fill_entered(&self, disk: &dyn Disk, written_bytes: u64) -> io::Result<u64> {
+        let entered = self.shared.footprint.lock().entered();
+        if entered.is_empty() || written_bytes > FILLING_BYTES_MAX {
+            return Ok(0);
+        }
+        let len = self.shared.len.load(Ordering::Acquire);
+        let zeros = vec![0; CHUNK_BYTES as usize];
+        let mut bytes = 0;
+        // What was cut since is gone.
+        for area in entered.into_iter().filter(|area| area.start < len) {
+            let area_bytes = (area.end.min(len) - area.start) as usize;
+            let whole = std::iter::repeat_n(&zeros[..], area_bytes / zeros.len());
+            let parts: Vec<&[u8]> = whole.chain([&zeros[..area_bytes % zeros.len()]]).collect();
+            disk.write(area.start, &parts)?;
+            bytes += area_bytes as u64;
+        }
+        Ok(bytes)
     }
 
     fn resize(&self, len: u64) {
