@@ -31,8 +31,9 @@ const COMMIT_BYTES: u64 = 64 << 10;
 const KEY_BYTES: u64 = 8 << 10;
 /// What must be free behind a probe: the pages of its own commit and of the seal's first.
 const NEEDED_BYTES: u64 = 2 * COMMIT_BYTES;
-/// So much that redb has never used needs no probe. A part may be its own lists of pages.
-const ROOM_BYTES: u64 = 1 << 20;
+/// So much that redb has never used, beside what is needed, needs no probe: its list of regions may
+/// move there.
+const ROOM_BYTES: u64 = 128 << 10;
 const SMALL_PROBE_BYTES: u64 = NEEDED_BYTES;
 const LARGE_PROBE_BYTES: u64 = 512 << 10;
 /// An append of so much uses a large probe up within a few commits.
