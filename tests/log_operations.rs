@@ -165,6 +165,44 @@ fn number_of_a_stray_file_is_not_trusted() {
     assert_eq!(salvaged.copied, 120);
 }
 
+/// Ten characters that are no number are no segment's name.
+#[test]
+fn signed_number_is_no_segment() {
+    let base = TemporaryFolder::new("log-signed");
+    let path = sealed(base.path(), "r-1", 1);
+    fs::write(path.join("+000000001.seg"), "").unwrap();
+    let report = verify_run(&path, VerifyOptions::default()).unwrap();
+    let Finding::Damaged { reason } = &report.findings[0] else { panic!("{report:?}") };
+    assert!(reason.contains("+000000001.seg is no part of the sealed run"), "{reason}");
+}
+
+/// A seal whose checksum is right may still name segments that there never were: it is told, and
+/// no memory is taken for them.
+#[test]
+fn number_of_segments_in_a_seal_is_not_trusted() {
+    let base = TemporaryFolder::new("log-forged-seal");
+    let path = sealed(base.path(), "r-1", 1);
+    let seal = fs::read(path.join("seal")).unwrap();
+    for last_segment in [0, 1_000, u64::MAX / 16, u64::MAX] {
+        let mut forged = seal.clone();
+        // Behind magic, version and length.
+        forged[16..24].copy_from_slice(&u64::to_le_bytes(last_segment));
+        let body_end = forged.len() - 4;
+        let sum = crc32c::crc32c(&forged[..body_end]).to_le_bytes();
+        forged[body_end..].copy_from_slice(&sum);
+        fs::write(path.join("seal"), forged).unwrap();
+        let error = open_sealed_run(&path, &ReaderOptions::default()).err().unwrap();
+        let text = error.to_string();
+        assert!(matches!(error, EventStoreError::Corrupted(_)), "{text}");
+        assert!(text.contains(&format!("segment {last_segment} is missing")), "{text}");
+        assert!(!verify_run(&path, VerifyOptions::default()).unwrap().findings.is_empty());
+        let name = format!("salvaged-{last_segment}");
+        let options = SalvageOptions::default();
+        let salvaged = salvage_run(&path, base.path(), INSTANCE, &name, options).unwrap();
+        assert_eq!(salvaged.copied, 120);
+    }
+}
+
 /// A sweep seals what was left, closes what was sealed alone, reports what is damaged without
 /// touching it, and moves aside what never became a run; a second sweep has nothing to do but to
 /// report the damage again.

@@ -86,7 +86,7 @@ fn start_following(run: LogRun) -> Result<LogRun> {
     // Before the seal is looked for: it is there for as long as there is none.
     let marks = run.folder.open(OPEN, Purpose::Read);
     if let Some(seal) = settled_seal(&run)? {
-        run.adopt_seal(&seal);
+        run.adopt_seal(&seal)?;
         return Ok(run);
     }
     let marks = marks.map_err(|error| damaged_open(&run, error))?;

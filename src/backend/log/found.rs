@@ -194,7 +194,7 @@ impl LogFound {
             return Err(EventStoreError::NotSealed(Box::new(Fault::new(reason).at(&self.path))));
         };
         let run = self.run(ALL_THREADS);
-        run.adopt_seal(&seal);
+        run.adopt_seal(&seal)?;
         Ok(Arc::new(run))
     }
 
@@ -206,7 +206,7 @@ impl LogFound {
     pub(super) fn left(&self) -> Result<Arc<LogRun>> {
         let run = self.run(ALL_THREADS);
         match read_seal(&*self.folder)? {
-            Some(seal) => run.adopt_seal(&seal),
+            Some(seal) => run.adopt_seal(&seal)?,
             None if resume(&run, Behind::Read)? => {}
             None => tail::load(&run)?,
         }
@@ -239,7 +239,7 @@ impl LogFound {
                 let is_closed = self.closed_seal()?.is_some();
                 let found = self.check_sealed(&run, &seal, is_closed)?;
                 check_sealed_chain(&run, &seal.chain, &found)?;
-                run.adopt_seal(&seal);
+                run.adopt_seal(&seal)?;
             }
             None => {
                 check_all(&run, None, run.threads())?;

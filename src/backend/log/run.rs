@@ -201,10 +201,22 @@ impl LogRun {
     }
 
     /// Takes over a sealed run's end: nothing of the log is read for it.
-    pub(super) fn adopt_seal(&self, seal: &Seal) {
+    ///
+    /// # Errors
+    /// `Corrupted` when the segment that the log ends in is gone; those of looking for it.
+    pub(super) fn adopt_seal(&self, seal: &Seal) -> Result<()> {
+        // Before room is made for so many.
+        let name = segment_name(seal.last_segment);
+        let is_there = self.folder.contains(&name).map_err(|error| {
+            EventStoreError::from_io("looking for the last segment", Some(&self.path), error)
+        })?;
+        if seal.last_segment == 0 || !is_there {
+            return Err(self.missing(seal.last_segment));
+        }
         self.set_segments(seal.last_segment);
         self.publish(&seal.chain);
         self.publish_seal(seal.manifest.clone(), seal.digest);
+        Ok(())
     }
 
     /// There are so many segments, none of them open.

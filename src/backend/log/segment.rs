@@ -29,8 +29,10 @@ pub(super) fn index_name(number: u64) -> String {
 /// The number of the segment whose file has this name.
 pub(super) fn segment_number(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".seg")?;
+    // A number that is parsed may have a sign.
+    let is_number = digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
     let number = digits.parse().ok()?;
-    (digits.len() == 10 && number > 0).then_some(number)
+    (is_number && number > 0).then_some(number)
 }
 
 /// See the module.
