@@ -78,8 +78,8 @@ const PEER_FLUSH: &str = "the stand-in hashes nothing, so that beside the flush 
     copy, hash and frame bound the factor";
 const TWO_FLUSHES: &str = "a second flush a commit, a row with the commit's keys and times, and a \
     hash an entry, none of which the stand-in has";
-const ONE_FLUSH: &str = "a row with the commit's keys and times, a hash an entry, and the way to the \
-    writer's thread and back, none of which the stand-in has";
+const ONE_FLUSH: &str = "a row with the commit's keys and times and a hash an entry, neither of which \
+    the stand-in has";
 const COLD_SUBMIT: &str = "between two submits the queue's lines leave the near caches, and the \
     writer on the other processor has taken them; the clock is in it too, as the same loop without \
     the call shows";
