@@ -1,8 +1,10 @@
 //! Where runs are written while measuring; gone afterwards.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
 
@@ -36,9 +38,28 @@ impl WorkFolder {
     pub(crate) fn clear(&self) -> Result<(), Failure> {
         let failed = |error| Failure::from_io(self.0.display(), "clearing the folder", &error);
         for item in fs::read_dir(&self.0).map_err(failed)? {
-            fs::remove_dir_all(item.map_err(failed)?.path()).map_err(failed)?;
+            remove(&item.map_err(failed)?.path()).map_err(failed)?;
         }
         fs::File::open(&self.0).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
+}
+
+/// A run that was let go of without a close ends on its own thread, which may be preparing a
+/// segment of the log: it is waited for.
+fn remove(path: &Path) -> io::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    const WAIT_MAX: Duration = Duration::from_secs(10);
+    let begun = Instant::now();
+    loop {
+        match fs::remove_dir_all(path) {
+            Err(error)
+                if error.kind() == io::ErrorKind::DirectoryNotEmpty
+                    && begun.elapsed() < WAIT_MAX =>
+            {
+                std::thread::sleep(PAUSE);
+            }
+            removed => return removed,
+        }
     }
 }
 
@@ -70,4 +91,30 @@ pub(crate) fn free_bytes(path: &Path) -> Result<u64, Failure> {
     let disk = rustix::fs::statvfs(path)
         .map_err(|error| Failure::from_io(path.display(), "looking at the disk", &error.into()))?;
     Ok(disk.f_bavail * disk.f_frsize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a log's thread does that prepares a segment while its folder is being removed.
+    #[test]
+    fn folder_that_is_still_written_to_is_cleared() {
+        let folder = WorkFolder::new(&std::env::temp_dir()).expect("a folder");
+        let base = folder.base().expect("a base");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let until = Instant::now() + Duration::from_millis(300);
+                for number in 0.. {
+                    if Instant::now() > until
+                        || fs::write(base.join(number.to_string()), "").is_err()
+                    {
+                        break;
+                    }
+                }
+            });
+            folder.clear().expect("cleared");
+        });
+        assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 0);
+    }
 }
