@@ -3,11 +3,12 @@
 //! Two parts. The **ballast** is a row of 1 MiB that is live while the run is written, so that
 //! redb can neither use its pages nor trim them; the seal frees it in a commit of its own and
 //! then writes into it. That commit needs a few free pages, as does the next one; the **probe**
-//! sees to them. As long as enough of the file was never used, they are there. After that, before pages written since the last probe could have used them up, an append takes a piece
-//! and gives it back in the same transaction, which makes the file grow now if it would have to.
-//! Growth has real space (`storage_file`), and its failure fails the append, not the seal. redb
-//! zeroes and copies what is taken: small appends take a large piece once in a while, larger ones,
-//! which would use it up at once, a small piece each.
+//! sees to them. As long as enough of the file was never used, they are there. After that, before
+//! pages written since the last probe could have used them up, an append takes a piece and gives it
+//! back in the same transaction, which makes the file grow now if it would have to. Growth has real
+//! space (`storage_file`), and its failure fails the append, not the seal. redb zeroes and copies
+//! what is taken: small appends take a large piece once in a while, larger ones, which would use it
+//! up at once, a small piece each.
 
 use std::path::Path;
 
