@@ -149,31 +149,24 @@ fn damaged_run_is_verified_and_salvaged() {
     assert!(verify_run(&salvaged.path, VerifyOptions::default()).unwrap().is_clean());
 }
 
-/// A file whose name claims a segment far beyond what the run can have is named as what is wrong,
-/// and costs neither the entries nor memory for all the segments before it.
+/// A file whose name claims a segment far beyond what the run can have, or one by a number with a
+/// sign, is named as what is wrong, and costs neither the entries nor memory for all the segments
+/// before it.
 #[test]
 fn number_of_a_stray_file_is_not_trusted() {
     let base = TemporaryFolder::new("log-stray");
     let path = sealed(base.path(), "r-1", 1);
-    fs::write(path.join("9999999999.seg"), "").unwrap();
-    let report = verify_run(&path, VerifyOptions::default()).unwrap();
-    let Finding::Damaged { reason } = &report.findings[0] else { panic!("{report:?}") };
-    assert!(reason.contains("9999999999.seg is no part of the sealed run"), "{reason}");
-    assert_eq!(report.entries_scanned, 120);
-    let salvaged =
-        salvage_run(&path, base.path(), INSTANCE, "r-2", SalvageOptions::default()).unwrap();
-    assert_eq!(salvaged.copied, 120);
-}
-
-/// Ten characters that are no number are no segment's name.
-#[test]
-fn signed_number_is_no_segment() {
-    let base = TemporaryFolder::new("log-signed");
-    let path = sealed(base.path(), "r-1", 1);
-    fs::write(path.join("+000000001.seg"), "").unwrap();
-    let report = verify_run(&path, VerifyOptions::default()).unwrap();
-    let Finding::Damaged { reason } = &report.findings[0] else { panic!("{report:?}") };
-    assert!(reason.contains("+000000001.seg is no part of the sealed run"), "{reason}");
+    for (name, salvaged) in [("9999999999.seg", "r-2"), ("+000000001.seg", "r-3")] {
+        fs::write(path.join(name), "").unwrap();
+        let report = verify_run(&path, VerifyOptions::default()).unwrap();
+        let Finding::Damaged { reason } = &report.findings[0] else { panic!("{report:?}") };
+        assert!(reason.contains(&format!("{name} is no part of the sealed run")), "{reason}");
+        assert_eq!(report.entries_scanned, 120);
+        let options = SalvageOptions::default();
+        let salvaged = salvage_run(&path, base.path(), INSTANCE, salvaged, options).unwrap();
+        assert_eq!(salvaged.copied, 120);
+        fs::remove_file(path.join(name)).unwrap();
+    }
 }
 
 /// A seal whose checksum is right may still name segments that there never were: it is told, and

@@ -1,5 +1,5 @@
-//! Power cuts, and kills of the log: whatever part of the unflushed writes reaches the disk, in whatever order, nothing
-//! that was acknowledged is lost, and nothing half done is seen.
+//! Power cuts, and kills of the log: whatever part of the unflushed writes reaches the disk, in
+//! whatever order, nothing that was acknowledged is lost, and nothing half done is seen.
 //!
 //! A whole life of a run (open, appends, anchor, seal, close) is recorded on a disk in memory. At
 //! every operation the power is cut, many times with different dice: each sector that was
