@@ -18,7 +18,7 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { bytes: Vec::new(), ends: Vec::new() }
     }
 
@@ -30,6 +30,26 @@ impl Pieces {
             all.ends.push(all.bytes.len());
         }
         all
+    }
+
+    /// Adds an entry's frame, its hash left empty.
+    #[cfg(feature = "peers")]
+    pub(crate) fn push_unhashed(&mut self, part: &DraftParts<'_>, seq: u64) {
+        self.push_frame(&entry(part, seq));
+    }
+
+    fn push_frame(&mut self, entry: &EntryView<'_>) {
+        let start = self.bytes.len();
+        self.bytes.resize(start + entry_frame_bytes(entry), 0);
+        write_entry(entry, &mut self.bytes[start..]);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Forgets all of them, and keeps the memory.
+    #[cfg(feature = "peers")]
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -60,26 +80,13 @@ fn entry<'a>(part: &DraftParts<'a>, seq: u64) -> EntryView<'a> {
     }
 }
 
-/// Adds an entry's frame, its hash left empty.
-#[cfg(feature = "peers")]
-pub(crate) fn push_frame(part: &DraftParts<'_>, seq: u64, frames: &mut Vec<u8>) {
-    write_behind(&entry(part, seq), frames);
-}
-
-fn write_behind(entry: &EntryView<'_>, frames: &mut Vec<u8>) {
-    let start = frames.len();
-    frames.resize(start + entry_frame_bytes(entry), 0);
-    write_entry(entry, &mut frames[start..]);
-}
-
 /// The frames of the pool's first entries, hashes included.
 pub(crate) fn frames(pool: &Pool<'_>, count: usize) -> Pieces {
     let mut frames = Pieces::new();
     for at in 0..count.min(pool.len()) {
         let mut entry = entry(&pool.part(at), at as u64 + 1);
         entry.entry_hash = entry_hash(&entry);
-        write_behind(&entry, &mut frames.bytes);
-        frames.ends.push(frames.bytes.len());
+        frames.push_frame(&entry);
     }
     frames
 }

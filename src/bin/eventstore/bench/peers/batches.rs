@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Entry, Peer};
-use crate::bench::frames::push_frame;
+use crate::bench::frames::Pieces;
 use crate::bench::pairs::{Sample, Side};
 use crate::bench::pool::Pool;
 use crate::bench::session::Session;
@@ -14,7 +14,7 @@ pub(super) struct Batches<'a> {
     peer: Box<dyn Peer>,
     pool: Pool<'a>,
     /// Of one batch.
-    frames: Vec<u8>,
+    frames: Pieces,
     batch: usize,
     next_seq: u64,
 }
@@ -22,29 +22,22 @@ pub(super) struct Batches<'a> {
 impl<'a> Batches<'a> {
     pub(super) fn new(session: &Session<'a>, batch: usize, peer: Box<dyn Peer>) -> Self {
         let pool = Pool::new(session.shapes, slice_entries(batch));
-        Self { peer, pool, frames: Vec::new(), batch, next_seq: 1 }
+        Self { peer, pool, frames: Pieces::new(), batch, next_seq: 1 }
     }
 
     /// Frames the batch that begins with this entry of the pool, and commits it.
     fn commit(&mut self, first: usize) -> Result<(), Failure> {
-        self.frames.clear();
-        let ends: Vec<usize> = (0..self.batch)
-            .map(|at| {
-                let part = self.pool.part(first + at);
-                push_frame(&part, self.next_seq + at as u64, &mut self.frames);
-                self.frames.len()
-            })
-            .collect();
-        let mut start = 0;
-        let entries: Vec<Entry<'_>> = (0..)
-            .zip(ends)
-            .map(|(at, end)| {
-                let frame = &self.frames[start..end];
-                start = end;
-                let keys = self.pool.part(first + at).keys;
-                Entry { seq: self.next_seq + at as u64, frame, keys }
-            })
-            .collect();
+        let Self { pool, frames, batch, next_seq, .. } = self;
+        frames.clear();
+        for at in 0..*batch {
+            frames.push_unhashed(&pool.part(first + at), *next_seq + at as u64);
+        }
+        let entry = |at: usize| Entry {
+            seq: *next_seq + at as u64,
+            frame: frames.piece(at),
+            keys: pool.part(first + at).keys,
+        };
+        let entries: Vec<Entry<'_>> = (0..*batch).map(entry).collect();
         self.peer.commit(&entries)?;
         self.next_seq += self.batch as u64;
         Ok(())

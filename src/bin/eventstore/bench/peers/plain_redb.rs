@@ -11,7 +11,8 @@ use crate::failure::Failure;
 
 pub(super) const NAME: &str = super::STAND_IN;
 pub(super) const GUARANTEE: &str = "defaults: Durability::Immediate in one phase, one fdatasync a \
-    commit; three tables: entries by seq, client order ids, venue order ids, each key looked up before it is inserted; one transaction a batch";
+    commit; three tables: entries by seq, client order ids, venue order ids, each \
+    key looked up before it is inserted; one transaction a batch";
 
 const ENTRIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("entries");
 const CLIENT_ORDER_IDS: TableDefinition<'_, &str, u64> = TableDefinition::new("client_order_ids");
