@@ -4,9 +4,9 @@
 //! asleep between the two. So a caller that waits without end, and alone, takes the wheel when
 //! nobody has it, commits what is queued up to its own entry, and lets go; the thread does
 //! everything else. On a disk whose commits take long the wheel stays with the thread: nothing is
-//! won there, and whoever waits is to be woken when the run halts. Nothing is lost in between: whoever lets go looks for
-//! work after that and rings for the thread, which says that it sleeps before it looks whether the
-//! wheel is free (the fences of `handoff::doorbell`).
+//! won there, and whoever waits is to be woken when the run halts. Nothing is lost in between:
+//! whoever lets go looks for work after that and rings for the thread, which says that it sleeps
+//! before it looks whether the wheel is free (the fences of `handoff::doorbell`).
 
 use parking_lot::Mutex;
 use std::sync::Arc;

@@ -68,8 +68,8 @@ const MIB: f64 = 1024.0 * 1024.0;
 const US: f64 = 1e3;
 const MS: f64 = 1e6;
 
-const HANDOVER: &str = "the batch goes to the writer's thread and its acknowledgement comes back: \
-    two wakes of a thread for each flush";
+const FEW: &str = "each entry is copied, hashed, framed and checksummed first, the watermark is a second \
+    write, and the next segment is filled on the same disk";
 const HASHED: &str = "the raw loop has its frames ready; here each entry is copied, hashed, framed \
     and checksummed first, and one batch at a time leaves no flush to do it behind";
 const AHEAD: &str = "hashing and framing of a group take longer than the write and flush of the one \
@@ -118,8 +118,8 @@ const fn goal(
 
 /// All of them, in order.
 pub(crate) static GOALS: [Goal; 43] = [
-    goal("P1", ("log", "append", 1), RatioAtLeast(0.90), HANDOVER),
-    goal("P1", ("log", "append", 10), RatioAtLeast(0.85), HANDOVER),
+    goal("P1", ("log", "append", 1), RatioAtLeast(0.90), FEW),
+    goal("P1", ("log", "append", 10), RatioAtLeast(0.85), FEW),
     goal("P1", ("log", "append", 100), RatioAtLeast(0.75), HASHED),
     goal("P1", ("log", "append", 1000), RatioAtLeast(0.50), HASHED),
     goal("P1", ("log", "append", 100), PeerAtLeast(5.0), PEER_FLUSH),
