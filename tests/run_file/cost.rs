@@ -103,3 +103,29 @@ fn open_reads_a_bounded_number_of_pages() {
     assert!(long_open <= short_open + 8, "{long_open} against {short_open} reads");
     assert!(long_read <= short_read + 8, "{long_read} against {short_read} reads");
 }
+
+/// How many bytes of the file were written in a run that commits so many entries at a time.
+fn written_bytes(entries: u64, batch: u64) -> u64 {
+    let volume = MemoryVolume::default();
+    let mut store = RedbStore::on(volume.as_volume(), RedbOptions::default());
+    store.open_run(&sample::full_manifest(RUN)).unwrap();
+    for first in (1..=entries).step_by(batch as usize) {
+        let batch: Vec<_> = (first..first + batch).map(sample::keyed).collect();
+        sample::append(&mut store, &batch).unwrap();
+    }
+    store.seal(RunStatus::Ended).unwrap();
+    store.close().unwrap();
+    let given_back = volume.knobs.freed_bytes.load(Ordering::SeqCst);
+    volume.content(FILE).unwrap().len() - given_back
+}
+
+/// Pages are filled as well by small commits as by large ones.
+#[test]
+fn small_commits_take_little_more_space_than_large_ones() {
+    const ENTRIES: u64 = 8_000;
+    let large = written_bytes(ENTRIES, ENTRIES);
+    for batch in [1, 5, 20] {
+        let small = written_bytes(ENTRIES, batch);
+        assert!(small < large * 13 / 10, "{batch} at a time: {small} bytes, all at once: {large}");
+    }
+}

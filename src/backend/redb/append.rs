@@ -7,7 +7,7 @@
 use std::ops::Bound;
 use std::path::Path;
 
-use redb::{Database, Table, WriteTransaction};
+use redb::{Database, ReadableTable, Table, WriteTransaction};
 
 use super::commit_row;
 use super::fault::At;
@@ -16,11 +16,16 @@ use super::storage_file::StorageFile;
 use super::tables;
 use crate::codec;
 use crate::digest::RunDigest;
-use crate::entry::AppendEntry;
+use crate::entry::{AppendEntry, EntryView};
 use crate::error::{EventStoreError, Result};
 use crate::index::IndexKind;
 use crate::manifest::RunManifest;
 use crate::snapshot::SnapshotAnchor;
+
+/// So many rows or more go through a gap between two rows of their table, where redb fills whole
+/// pages at a time. Fewer are inserted one by one: the last page that a gap leaves behind has little
+/// in it, and the next commit would leave another.
+const GAP_ROWS_MIN: usize = 16;
 
 /// Begins and ends the transactions of one file.
 pub(super) struct Writer<'w> {
@@ -62,19 +67,13 @@ impl Writer<'_> {
     ) -> Result<()> {
         self.commit(|transaction| {
             let (mut batch_bytes, mut keys) = (0, 0);
-            let mut table = transaction.open_table(tables::ENTRIES).at(self.path)?;
-            // Through the gap behind the last row, where redb fills whole pages at a time.
-            let mut end = table.upper_bound_mut(Bound::<u64>::Unbounded).at(self.path)?;
-            let mut frame = Vec::new();
             for item in entries {
-                let length = codec::entry_frame_bytes(&item.entry);
-                frame.resize(length, 0);
-                codec::write_entry(&item.entry, &mut frame);
-                end.insert_before(item.entry.seq, frame.as_slice()).at(self.path)?;
-                batch_bytes += (length + item.keys.as_bytes().len()) as u64;
+                let bytes = codec::entry_frame_bytes(&item.entry) + item.keys.as_bytes().len();
+                batch_bytes += bytes as u64;
                 keys += item.keys.len() as u64;
             }
-            end.close().at(self.path)?;
+            let mut table = transaction.open_table(tables::ENTRIES).at(self.path)?;
+            insert_entries(&mut table, entries, self.path)?;
             drop(table);
             self.index(transaction, entries)?;
             let mut commits = transaction.open_table(tables::COMMITS).at(self.path)?;
@@ -157,9 +156,43 @@ impl Writer<'_> {
     }
 }
 
+/// Adds the entries behind the last.
+fn insert_entries(
+    table: &mut Table<'_, u64, &[u8]>,
+    entries: &[AppendEntry<'_>],
+    path: &Path,
+) -> Result<()> {
+    let mut frame = Vec::new();
+    if entries.len() < GAP_ROWS_MIN {
+        for AppendEntry { entry, .. } in entries {
+            table.insert(entry.seq, framed(entry, &mut frame)).at(path)?;
+        }
+        return Ok(());
+    }
+    let mut end = table.upper_bound_mut(Bound::<u64>::Unbounded).at(path)?;
+    for AppendEntry { entry, .. } in entries {
+        end.insert_before(entry.seq, framed(entry, &mut frame)).at(path)?;
+    }
+    end.close().at(path)
+}
+
+fn framed<'f>(entry: &EntryView<'_>, frame: &'f mut Vec<u8>) -> &'f [u8] {
+    frame.resize(codec::entry_frame_bytes(entry), 0);
+    codec::write_entry(entry, frame);
+    frame
+}
+
 /// Adds the keys that the table does not have; they are sorted, each once. What falls between two
 /// keys of the table goes there by one search.
 fn insert_new(table: &mut Table<'_, &str, u64>, keys: &[(&str, u64)], path: &Path) -> Result<()> {
+    if keys.len() < GAP_ROWS_MIN {
+        for (key, seq) in keys {
+            if table.get(key).at(path)?.is_none() {
+                table.insert(key, seq).at(path)?;
+            }
+        }
+        return Ok(());
+    }
     let mut left = keys;
     while let [(first, _), ..] = left {
         let mut gap = table.lower_bound_mut(Bound::Included(first)).at(path)?;
