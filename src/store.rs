@@ -161,11 +161,16 @@ pub fn open_run(base: &Path, manifest: &RunManifest, options: OpenOptions) -> Re
 fn create_redb(base: &Path, manifest: &RunManifest, options: &OpenOptions) -> Result<Created> {
     let lock = InstanceLock::acquire(base, &manifest.instance_id)?;
     let cache_bytes = options.cache_bytes;
-    let redb_options = RedbOptions {
+    let mut redb_options = RedbOptions {
         two_phase: options.durability == Durability::TwoPhase,
         cache_bytes,
         digest_key: options.digest_key,
+        ..RedbOptions::default()
     };
+    if options.manual {
+        // It has no thread: what another would fill ahead is filled on the way.
+        redb_options.fill_ahead_from_bytes = None;
+    }
     let mut store = RedbStore::new(base, redb_options);
     store.open_run(manifest)?;
     let path = store.run_path().expect("the run was created above");
@@ -299,9 +304,9 @@ pub fn open_crashed_run(
         return Reader::crashed(Box::new(store), path, lock);
     }
     let redb_options = RedbOptions {
-        two_phase: true,
         cache_bytes: options.cache_bytes,
         digest_key: options.digest_key,
+        ..RedbOptions::default()
     };
     let mut store = RedbStore::new(base, redb_options);
     store.load_crashed(instance_id, run_id)?;
@@ -334,7 +339,7 @@ pub(crate) fn create_run(
     let (mut store, format): (Box<dyn EventStore>, Box<dyn RunFormat>) = match backend {
         BackendKind::Memory => return Err(EventStoreError::invalid("backend", "has no files")),
         BackendKind::Redb => {
-            let options = RedbOptions { two_phase: true, cache_bytes, digest_key };
+            let options = RedbOptions { cache_bytes, digest_key, ..RedbOptions::default() };
             (Box::new(RedbStore::new(base, options)), Box::new(redb::RedbFiles::new(base)))
         }
         BackendKind::Log => {

@@ -24,10 +24,7 @@ use common::golden::{self, Expected, GoldenRun};
 const CACHE_BYTES: usize = 1 << 20;
 
 fn store(base: &Path) -> RedbStore {
-    RedbStore::new(
-        base,
-        RedbOptions { two_phase: true, cache_bytes: CACHE_BYTES, digest_key: None },
-    )
+    RedbStore::new(base, RedbOptions { cache_bytes: CACHE_BYTES, ..RedbOptions::default() })
 }
 
 fn open_sealed(path: &Path) -> Arc<dyn EventReader> {

@@ -40,20 +40,20 @@ const KILLS_APART: usize = 7;
 /// The backend whose life is cut.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
-    Redb {
-        two_phase: bool,
-    },
+    /// `fills_ahead`: a thread fills space with zeros, so that no life is the same again.
+    Redb { two_phase: bool, fills_ahead: bool },
     /// `side_by_side`: two batches at a time are on their way to the disk.
-    Log {
-        side_by_side: bool,
-    },
+    Log { side_by_side: bool },
 }
 
 impl Kind {
     fn store(self, volume: &MemoryVolume) -> Box<dyn EventStore> {
         match self {
-            Self::Redb { two_phase } => {
-                let options = RedbOptions { two_phase, cache_bytes: 4 << 20, digest_key: None };
+            Self::Redb { two_phase, fills_ahead } => {
+                let fill_ahead_from_bytes = fills_ahead.then_some(0);
+                let cache_bytes = 4 << 20;
+                let options =
+                    RedbOptions { two_phase, cache_bytes, fill_ahead_from_bytes, digest_key: None };
                 Box::new(RedbStore::on(volume.as_volume(), options))
             }
             Self::Log { side_by_side } => {
@@ -405,7 +405,7 @@ fn cut_recovery(
 /// At least 10,000 power cuts lose nothing acknowledged and show nothing half done.
 #[test]
 fn power_cuts_lose_nothing_acknowledged() {
-    cut_from_two_seeds(Kind::Redb { two_phase: true }, IMAGES_MIN);
+    cut_from_two_seeds(Kind::Redb { two_phase: true, fills_ahead: false }, IMAGES_MIN);
 }
 
 /// The log: a few thousand cuts in a test run, 100,000 in a campaign.
@@ -497,10 +497,33 @@ fn cut_from_two_seeds(kind: Kind, images_min: usize) {
     assert!(images >= images_min, "{images} power cuts");
 }
 
+/// Whether it is a piece of space that is filled.
+fn is_zeros(event: &Event) -> bool {
+    const PIECE_BYTES: usize = 256 << 10;
+    matches!(event, Event::Write { bytes, .. }
+        if bytes.len() == PIECE_BYTES && bytes.iter().all(|byte| *byte == 0))
+}
+
+/// The same while a thread fills space with zeros before commits get there.
+#[test]
+fn power_cuts_beside_the_filling_of_space_lose_nothing_acknowledged() {
+    let kind = Kind::Redb { two_phase: true, fills_ahead: true };
+    let life = record(Plant::None, kind);
+    let alone = record(Plant::None, Kind::Redb { two_phase: true, fills_ahead: false });
+    let zeros = |life: &[Event]| life.iter().filter(|event| is_zeros(event)).count();
+    assert!(zeros(&life.0) > zeros(&alone.0), "nothing was filled ahead");
+    let seed = 0x8EBC_6AF0_9C88_C6E3;
+    let counts = sweep(kind, &life, 8, 500, &mut Dice(seed)).unwrap_or_else(|why| panic!("{why}"));
+    println!(
+        "seed {seed:#x}: {} power cuts, {} during recovery",
+        counts.images, counts.second_cuts
+    );
+}
+
 /// One flush a commit survives power cuts as well; what it risks is silent damage afterwards.
 #[test]
 fn power_cuts_with_one_flush_a_commit_lose_nothing_acknowledged() {
-    let kind = Kind::Redb { two_phase: false };
+    let kind = Kind::Redb { two_phase: false, fills_ahead: false };
     let life = record(Plant::None, kind);
     let seed = 0xA076_1D64_78BD_642F;
     let counts = sweep(kind, &life, 8, 500, &mut Dice(seed)).unwrap_or_else(|why| panic!("{why}"));
@@ -515,7 +538,7 @@ fn power_cuts_with_one_flush_a_commit_lose_nothing_acknowledged() {
 fn planted_faults_are_caught() {
     let plants = [Plant::SkipSync, Plant::SkipSyncOnceOpen, Plant::SkipDirSync];
     let logs = [false, true].map(|side_by_side| Kind::Log { side_by_side });
-    let kinds = [Kind::Redb { two_phase: true }, logs[0], logs[1]];
+    let kinds = [Kind::Redb { two_phase: true, fills_ahead: false }, logs[0], logs[1]];
     for (kind, plant) in kinds.into_iter().flat_map(|kind| plants.map(|plant| (kind, plant))) {
         let life = record(plant, kind);
         let caught = sweep(kind, &life, 20, usize::MAX, &mut Dice(0x2545_F491_4F6C_DD1D));

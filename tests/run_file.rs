@@ -5,6 +5,8 @@ mod common;
 #[path = "disk/mod.rs"]
 mod disk;
 
+#[path = "run_file/ahead.rs"]
+mod ahead;
 #[path = "run_file/bytes.rs"]
 mod bytes;
 #[path = "run_file/cost.rs"]

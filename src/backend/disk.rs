@@ -50,6 +50,9 @@ pub trait Disk: Debug + Send + Sync + 'static {
     fn free_zeros(&self, from: u64, to: u64) -> io::Result<()>;
     /// Cuts the file at `len`.
     fn truncate(&self, len: u64) -> io::Result<()>;
+    /// Begins to put a part of what was written on stable storage, and does not wait: a flush then
+    /// finds less to do. What fails here, the next flush tells.
+    fn start_writeback(&self, _from: u64, _to: u64) {}
     /// Returns once everything written is on stable storage.
     fn sync_data(&self) -> io::Result<()>;
     /// Flushes, then makes the next reads come from stable storage.

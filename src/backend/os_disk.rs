@@ -88,6 +88,10 @@ impl Disk for OsDisk {
         file::truncate(self.locks.raw(), len)
     }
 
+    fn start_writeback(&self, from: u64, to: u64) {
+        file::start_writeback(self.locks.raw(), from, to);
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         file::sync_data(self.locks.raw())
     }

@@ -11,6 +11,8 @@ mod commit_slots;
 mod copy;
 mod create;
 mod fault;
+mod filler;
+mod flush_stats;
 mod footprint;
 mod found;
 mod reader;
@@ -31,12 +33,12 @@ use redb::{Database, ReadableDatabase};
 use self::append::Writer;
 pub(crate) use self::copy::open_copy;
 use self::fault::{At, not_sealed};
+pub use self::flush_stats::FlushStats;
 pub(crate) use self::found::{RedbFiles, find_path};
 use self::reader::RedbReader;
 use self::reserve::Prober;
 use self::run_file::RunFile;
 use self::snapshot::Snapshot;
-pub use self::storage_file::FlushStats;
 use self::storage_file::Mode;
 use super::disk::{Disk, Purpose, Volume};
 use super::ledger::Ledger;
@@ -59,11 +61,20 @@ pub struct RedbOptions {
     pub cache_bytes: usize,
     /// Keys the run's digest; never stored.
     pub digest_key: Option<[u8; 32]>,
+    /// From this length of the file on, a thread of the run's own fills space with zeros before
+    /// entries get there. `None`: small commits fill it when they do.
+    pub fill_ahead_from_bytes: Option<u64>,
 }
 
 impl Default for RedbOptions {
     fn default() -> Self {
-        Self { two_phase: true, cache_bytes: 64 << 20, digest_key: None }
+        Self {
+            two_phase: true,
+            cache_bytes: 64 << 20,
+            digest_key: None,
+            // A short run does without the thread.
+            fill_ahead_from_bytes: Some(8 << 20),
+        }
     }
 }
 

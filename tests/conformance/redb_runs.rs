@@ -35,7 +35,12 @@ impl Redb {
 impl Fixture for Redb {
     fn store(&self, digest_key: Option<[u8; 32]>) -> Box<dyn EventStore> {
         let two_phase = self.two_phase;
-        let options = RedbOptions { two_phase, cache_bytes: CACHE_BYTES, digest_key };
+        let options = RedbOptions {
+            two_phase,
+            cache_bytes: CACHE_BYTES,
+            digest_key,
+            ..RedbOptions::default()
+        };
         Box::new(RedbStore::new(self.base.path(), options))
     }
 

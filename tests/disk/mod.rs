@@ -147,6 +147,10 @@ pub struct Knobs {
     pub sync_delay_ms: AtomicU64,
     /// Every flush, write and resize fails with this errno; 0 = none does.
     pub fail_errno: AtomicU64,
+    /// How long a large write of zeros takes before it lands.
+    pub zeros_delay_ms: AtomicU64,
+    /// Ranges that were sent on their way to the disk without a flush.
+    pub writebacks: AtomicU64,
     pub reads: AtomicU64,
     pub read_bytes: AtomicU64,
     pub syncs: AtomicU64,
@@ -489,6 +493,10 @@ impl Disk for MemoryDisk {
     fn write(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
         self.check_writable()?;
         let bytes = parts.concat();
+        let delay = self.volume.knobs.zeros_delay_ms.load(Ordering::Relaxed);
+        if delay > 0 && bytes.len() > PAGE_BYTES && bytes.iter().all(|byte| *byte == 0) {
+            std::thread::sleep(Duration::from_millis(delay));
+        }
         let mut state = self.volume.lock();
         let end = offset + bytes.len() as u64;
         assert!(end <= state.files[self.file].len(), "a write beyond the allocated space");
@@ -515,6 +523,11 @@ impl Disk for MemoryDisk {
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.set_len(len)
+    }
+
+    fn start_writeback(&self, from: u64, to: u64) {
+        assert!(from < to && to <= self.volume.lock().files[self.file].len());
+        self.volume.knobs.writebacks.fetch_add(1, Ordering::Relaxed);
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -89,7 +89,12 @@ fn build(
     let database = opened.inspect_err(|_| storage.release())?;
     let writer = Writer { database: &database, storage: &storage, path, two_phase: true };
     match writer.create(manifest, options.digest_key.is_some()) {
-        Ok(()) => Ok(OpenFile { path: path.to_path_buf(), storage, database }),
+        Ok(()) => {
+            if let Some(from_bytes) = options.fill_ahead_from_bytes {
+                storage.fill_ahead_from(from_bytes);
+            }
+            Ok(OpenFile { path: path.to_path_buf(), storage, database })
+        }
         Err(error) => {
             abandon(database, &storage);
             Err(error)

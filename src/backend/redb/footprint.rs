@@ -5,23 +5,36 @@
 //! own or without; so a sealed run gives that space back and not a byte changes.
 //!
 //! Space that was taken but never written is dear to flush: the file system has to note, with the
-//! data, that it counts now. So an area of 1 MiB is filled with zeros when it is first written to,
-//! and whatever else is written there later overwrites.
+//! data, that it counts now. So areas of 1 MiB are filled with zeros, and what is written there
+//! later overwrites: by a thread before redb gets there, as far as it keeps ahead, and else by the
+//! commit that first writes to one.
 
 use std::ops::Range;
+
+use crate::planted::planted;
 
 pub(super) const CHUNK_BYTES: u64 = 64 << 10;
 /// An area's chunks: their bits are a quarter of a word.
 const AREA_CHUNKS: u64 = 16;
+/// So much is filled ahead.
+const AHEAD_CHUNKS: u64 = 512;
 
 /// See the module. Pure memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Footprint {
     /// The chunks from here on are kept track of; those before count as written.
     first: u64,
     written: Chunks,
     /// Those that redb has laid anything into, zeros among it.
     used: Chunks,
+    /// Those that were filled with zeros ahead of any write, or are being filled.
+    filled: Chunks,
+    /// How many of those redb has laid nothing into.
+    ahead: u64,
+    /// All areas before this one were filled or written to.
+    next_area: u64,
+    /// The bytes that are being filled.
+    filling: Option<Range<u64>>,
     /// The areas that were written to for the first time since they were asked for.
     entered: Vec<Range<u64>>,
 }
@@ -29,8 +42,7 @@ pub(super) struct Footprint {
 impl Footprint {
     /// Of a file whose first `len` bytes may all have been written.
     pub(super) fn new(len: u64) -> Self {
-        let (written, used) = (Chunks::default(), Chunks::default());
-        Self { first: len.div_ceil(CHUNK_BYTES), written, used, entered: Vec::new() }
+        Self { first: len.div_ceil(CHUNK_BYTES), ..Self::default() }
     }
 
     fn is_written(&self, chunk: u64) -> bool {
@@ -42,7 +54,8 @@ impl Footprint {
     pub(super) fn write(&mut self, offset: u64, data: &[u8]) -> usize {
         let mut end = offset + data.len() as u64;
         for index in self.indices(offset, end) {
-            self.used.insert(index);
+            let is_new = self.used.insert(index);
+            self.ahead -= u64::from(is_new && self.filled.contains(index));
         }
         while end > offset {
             let chunk = (end - 1) / CHUNK_BYTES;
@@ -55,13 +68,17 @@ impl Footprint {
         }
         for index in self.indices(offset, end) {
             let area = index / AREA_CHUNKS * AREA_CHUNKS;
-            if !self.written.has_any(area, AREA_CHUNKS) {
-                let start = (self.first + area) * CHUNK_BYTES;
-                self.entered.push(start..start + AREA_CHUNKS * CHUNK_BYTES);
+            if !self.is_begun(area) {
+                self.entered.push(self.area_at(area));
             }
             self.written.insert(index);
         }
         (end - offset) as usize
+    }
+
+    /// Whether anything of the area was filled or written.
+    fn is_begun(&self, area: u64) -> bool {
+        [&self.written, &self.filled].iter().any(|set| set.has_any(area, AREA_CHUNKS))
     }
 
     fn indices(&self, start: u64, end: u64) -> Range<u64> {
@@ -73,6 +90,48 @@ impl Footprint {
     /// them is on the disk.
     pub(super) fn entered(&mut self) -> Vec<Range<u64>> {
         std::mem::take(&mut self.entered)
+    }
+
+    /// Whether it is time to fill more of a file of `len` bytes.
+    pub(super) fn wants_filling(&self, len: u64) -> bool {
+        self.ahead < AHEAD_CHUNKS / 2 && self.area_at(self.next_area).end <= len
+    }
+
+    /// The next area of a file of `len` bytes to be filled with zeros: nothing of it was written,
+    /// and nothing may be before [`Footprint::filled`]. `None` when enough of it is.
+    pub(super) fn fill(&mut self, len: u64) -> Option<Range<u64>> {
+        while self.ahead < AHEAD_CHUNKS {
+            let area = self.next_area;
+            let bytes = self.area_at(area);
+            if bytes.end > len {
+                return None;
+            }
+            self.next_area += AREA_CHUNKS;
+            if !self.is_begun(area) || planted("fill_in_use") {
+                for index in area..area + AREA_CHUNKS {
+                    self.filled.insert(index);
+                    self.ahead += u64::from(!self.used.contains(index));
+                }
+                self.filling = Some(bytes.clone());
+                return Some(bytes);
+            }
+        }
+        None
+    }
+
+    /// Takes note that what was being filled is.
+    pub(super) fn filled(&mut self) {
+        self.filling = None;
+    }
+
+    /// The bytes that are being filled.
+    pub(super) fn filling(&self) -> Option<&Range<u64>> {
+        self.filling.as_ref()
+    }
+
+    fn area_at(&self, area: u64) -> Range<u64> {
+        let start = (self.first + area) * CHUNK_BYTES;
+        start..start + AREA_CHUNKS * CHUNK_BYTES
     }
 
     /// How much of a file of `len` bytes redb has never laid anything into.
@@ -90,6 +149,10 @@ impl Footprint {
         }
         self.written.truncate(kept - self.first);
         self.used.truncate(kept - self.first);
+        self.filled.truncate(kept - self.first);
+        let is_ahead = |index: &u64| self.filled.contains(*index) && !self.used.contains(*index);
+        self.ahead = (0..kept - self.first).filter(is_ahead).count() as u64;
+        self.next_area = self.next_area.min((kept - self.first) / AREA_CHUNKS * AREA_CHUNKS);
     }
 
     /// The whole chunks of a file of `len` bytes that were never written, as ranges of bytes.
@@ -127,13 +190,16 @@ impl Chunks {
         self.bits.get((index / 64) as usize).is_some_and(|word| word & mask != 0)
     }
 
-    fn insert(&mut self, index: u64) {
+    /// Whether it was not in it.
+    fn insert(&mut self, index: u64) -> bool {
         let word = (index / 64) as usize;
         if self.bits.len() <= word {
             self.bits.resize(word + 1, 0);
         }
-        self.count += u64::from(!self.contains(index));
+        let is_new = !self.contains(index);
+        self.count += u64::from(is_new);
         self.bits[word] |= 1 << (index % 64);
+        is_new
     }
 
     /// Keeps those below `kept`.
@@ -155,21 +221,58 @@ mod tests {
 
     const CHUNKS: u64 = 100;
 
+    /// Filling stops where enough is ahead, goes on when half of that is used, and leaves out what
+    /// was entered.
+    #[test]
+    fn filling_keeps_a_distance() {
+        const AREA_BYTES: u64 = AREA_CHUNKS * CHUNK_BYTES;
+        let len = 100 * AREA_BYTES;
+        let mut footprint = Footprint::new(0);
+        footprint.write(AREA_BYTES, &[1]);
+        let fill_all = |footprint: &mut Footprint| {
+            let areas: Vec<u64> = std::iter::from_fn(|| footprint.fill(len))
+                .map(|area| area.start / AREA_BYTES)
+                .collect();
+            footprint.filled();
+            areas
+        };
+        assert!(footprint.wants_filling(len));
+        let ahead = AHEAD_CHUNKS / AREA_CHUNKS;
+        let expected: Vec<u64> = std::iter::once(0).chain(2..=ahead).collect();
+        assert_eq!(fill_all(&mut footprint), expected);
+        assert!(!footprint.wants_filling(len));
+        footprint.write(2 * AREA_BYTES, &vec![1; (ahead / 2 * AREA_BYTES) as usize]);
+        assert!(!footprint.wants_filling(len));
+        footprint.write(0, &[1]);
+        assert!(footprint.wants_filling(len));
+        assert_eq!(fill_all(&mut footprint)[0], ahead + 1);
+        assert!(!footprint.wants_filling(ahead * AREA_BYTES), "a file that ends there");
+    }
+
     proptest! {
         /// Whatever is written, cut and grown: skipped bytes and chunks called unwritten are zero
-        /// in a plain file that got every byte, and filling what is entered changes nothing else.
+        /// in a plain file that got every byte, and filling ahead, or what is entered, changes
+        /// nothing else.
         #[test]
         fn what_counts_as_unwritten_is_zero(steps in proptest::collection::vec(
-            (0..CHUNKS * 16, 1u64..400, any::<bool>(), any::<bool>()), 1..30,
+            (0..CHUNKS * 16, 1u64..400, any::<bool>(), 0..4), 1..30,
         )) {
             const UNIT: u64 = CHUNK_BYTES / 16;
             let mut footprint = Footprint::new(2 * CHUNK_BYTES);
             let mut plain = vec![1; 2 * CHUNK_BYTES as usize];
             let mut written = plain.clone();
             let mut used = BTreeSet::from([0, 1]);
-            for (at, units, is_zero, cut) in steps {
+            for (at, units, is_zero, what) in steps {
                 let (offset, count) = (at * UNIT, units * UNIT);
-                if cut {
+                if what == 0 {
+                    if let Some(area) = footprint.fill(written.len() as u64) {
+                        prop_assert_eq!(footprint.filling(), Some(&area));
+                        written[area.start as usize..area.end as usize].fill(0);
+                        footprint.filled();
+                    }
+                    continue;
+                }
+                if what == 1 {
                     plain.truncate(offset as usize);
                     written.truncate(offset as usize);
                     footprint.truncate(offset);
@@ -196,6 +299,9 @@ mod tests {
             let unused = (0..len / CHUNK_BYTES).filter(|chunk| !used.contains(chunk)).count() as u64;
             // One that was cut in two counts as used.
             let least = unused.saturating_sub(1) * CHUNK_BYTES;
+            let ahead = (0..len / CHUNK_BYTES).filter_map(|chunk| chunk.checked_sub(2));
+            let ahead = ahead.filter(|i| footprint.filled.contains(*i) && !used.contains(&(i + 2)));
+            prop_assert!(footprint.ahead.abs_diff(ahead.count() as u64) <= 1);
             prop_assert!((least..=unused * CHUNK_BYTES).contains(&footprint.unused_bytes(len)));
             for range in footprint.unwritten(plain.len() as u64) {
                 let part = &plain[range.start as usize..range.end as usize];

@@ -257,7 +257,7 @@ impl FoundRun for RedbRun {
         digest_key: Option<[u8; 32]>,
     ) -> Result<Box<dyn EventStore>> {
         debug_assert_eq!(self.hold, Hold::Exclusive);
-        let options = RedbOptions { two_phase: true, cache_bytes, digest_key };
+        let options = RedbOptions { cache_bytes, digest_key, ..RedbOptions::default() };
         let loaded = recover::open_in_place(self.disk.clone(), self.path.clone(), &options)?;
         let manifest = loaded.file.read(|found| found.manifest(loaded.file.path()))?;
         let run = Run {

@@ -11,15 +11,17 @@
 //! [`check`]: StorageFile::check
 
 use std::io;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Condvar, Mutex, RwLock};
 use redb::{BackendError, StorageBackend};
 
+use super::filler::Filler;
+use super::flush_stats::FlushStats;
 use super::footprint::{CHUNK_BYTES, Footprint};
 use super::segments::Segments;
 use crate::backend::disk::{Disk, LockMode};
@@ -32,43 +34,8 @@ const GATHERED_BYTES_MAX: usize = 8 << 20;
 /// is less than it costs.
 const FILLING_BYTES_MAX: u64 = 256 << 10;
 
-/// What the flushes of a run cost so far; read from any thread.
-#[derive(Debug, Default)]
-pub struct FlushStats {
-    flushes: AtomicU64,
-    written_bytes: AtomicU64,
-    last_ns: AtomicU64,
-    longest_ns: AtomicU64,
-}
-
-impl FlushStats {
-    /// How many flushes there were.
-    pub fn flushes(&self) -> u64 {
-        self.flushes.load(Ordering::Relaxed)
-    }
-
-    /// Bytes written to the file.
-    pub fn written_bytes(&self) -> u64 {
-        self.written_bytes.load(Ordering::Relaxed)
-    }
-
-    /// How long the last flush took, in nanoseconds.
-    pub fn last_ns(&self) -> u64 {
-        self.last_ns.load(Ordering::Relaxed)
-    }
-
-    /// How long the longest flush took, in nanoseconds.
-    pub fn longest_ns(&self) -> u64 {
-        self.longest_ns.load(Ordering::Relaxed)
-    }
-
-    fn record(&self, started: Instant) {
-        let elapsed_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.last_ns.store(elapsed_ns, Ordering::Relaxed);
-        self.longest_ns.fetch_max(elapsed_ns, Ordering::Relaxed);
-        self.flushes.fetch_add(1, Ordering::Relaxed);
-    }
-}
+/// Zeros are written this many at a time: a commit's own writes wait no longer for the file.
+const ZEROS_BYTES: u64 = 256 << 10;
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +64,11 @@ struct Shared {
     disk_len: AtomicU64,
     gathered: Mutex<Gathered>,
     footprint: Mutex<Footprint>,
+    /// An area that was being filled is.
+    area_filled: Condvar,
+    /// Of a file so long or longer, a thread fills areas ahead.
+    fill_ahead_from: AtomicU64,
+    filler: Filler,
     /// Give back what was never written when redb closes the file.
     trims: AtomicBool,
     /// Held over writes and resizes; never taken by a read.
@@ -137,6 +109,9 @@ impl StorageFile {
             disk_len: AtomicU64::new(len),
             gathered: Mutex::default(),
             footprint: Mutex::new(Footprint::new(len)),
+            area_filled: Condvar::new(),
+            fill_ahead_from: AtomicU64::new(u64::MAX),
+            filler: Filler::default(),
             trims: AtomicBool::new(false),
             writing: Mutex::new(()),
             unsynced: AtomicBool::new(false),
@@ -201,6 +176,7 @@ impl StorageFile {
     /// The same, and lets go of the locks: for a file that nobody reads through this any more.
     pub(super) fn let_go(&self) {
         self.sever();
+        self.shared.filler.end();
         if let (true, Ok(disk)) = (self.shared.takes_locks, self.disk()) {
             // A lock that cannot be let go of goes with the descriptor.
             let _ = disk.unlock_all();
@@ -209,6 +185,7 @@ impl StorageFile {
 
     /// Closes the file. Reads fail from now on.
     pub(super) fn release(&self) {
+        self.shared.filler.end();
         self.shared.disk.write().take();
     }
 
@@ -248,15 +225,16 @@ impl StorageFile {
         };
         self.attempt("writing", |disk| {
             self.shared.unsynced.store(true, Ordering::Release);
+            self.await_filling(|area| leaving.within(area.start, area.end).next().is_some());
             let written_bytes = leaving.covered_bytes() as u64;
             let filled_bytes = self.fill_entered(disk, written_bytes)?;
             for (offset, parts) in leaving.runs() {
                 disk.write(offset, &parts)?;
             }
-            let bytes = filled_bytes + written_bytes;
-            self.shared.stats.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.shared.stats.record_written(filled_bytes + written_bytes);
             Ok(())
         });
+        self.wake_filler();
         if !self.is_diverted() {
             drop(leaving);
             let mut gathered = self.shared.gathered.lock();
@@ -275,21 +253,62 @@ impl StorageFile {
             return Ok(0);
         }
         let len = self.shared.len.load(Ordering::Acquire);
-        let zeros = vec![0; CHUNK_BYTES as usize];
         let mut bytes = 0;
         // What was cut since is gone.
         for area in entered.into_iter().filter(|area| area.start < len) {
-            let area_bytes = (area.end.min(len) - area.start) as usize;
-            let whole = std::iter::repeat_n(&zeros[..], area_bytes / zeros.len());
-            let parts: Vec<&[u8]> = whole.chain([&zeros[..area_bytes % zeros.len()]]).collect();
-            disk.write(area.start, &parts)?;
-            bytes += area_bytes as u64;
+            let area = area.start..area.end.min(len);
+            bytes += area.end - area.start;
+            write_zeros(disk, area)?;
         }
         Ok(bytes)
     }
 
+    /// Lets a thread fill areas before redb enters them, once the file is so long.
+    pub(super) fn fill_ahead_from(&self, bytes: u64) {
+        self.shared.fill_ahead_from.store(bytes, Ordering::Release);
+    }
+
+    fn wake_filler(&self) {
+        let len = self.shared.len.load(Ordering::Acquire);
+        let is_long = len >= self.shared.fill_ahead_from.load(Ordering::Acquire);
+        if is_long && self.shared.footprint.lock().wants_filling(len) {
+            let shared = Arc::downgrade(&self.shared);
+            self.shared
+                .filler
+                .wake(move || shared.upgrade().is_some_and(|shared| Self { shared }.fill_next()));
+        }
+    }
+
+    /// Fills the next area, on the filler's thread, beside whatever else happens to the file: only
+    /// what writes into this area or cuts it off waits. Whether there was one.
+    fn fill_next(&self) -> bool {
+        let area = {
+            let mut footprint = self.shared.footprint.lock();
+            // Asked under the lock: whoever resizes says so before it looks what is being filled.
+            let len = self.shared.len.load(Ordering::Acquire);
+            footprint.fill(len.min(self.shared.disk_len.load(Ordering::Acquire)))
+        };
+        let Some(area) = area else { return false };
+        let _filling = Filling(&self.shared);
+        self.attempt("filling", |disk| {
+            write_zeros(disk, area.clone())?;
+            disk.start_writeback(area.start, area.end);
+            Ok(())
+        });
+        !self.is_diverted()
+    }
+
+    /// Waits until no area is being filled that `matters`.
+    fn await_filling(&self, matters: impl Fn(&Range<u64>) -> bool) {
+        let mut footprint = self.shared.footprint.lock();
+        while footprint.filling().is_some_and(&matters) && !planted("fill_over") {
+            self.shared.area_filled.wait(&mut footprint);
+        }
+    }
+
     fn resize(&self, len: u64) {
         let old_len = self.shared.len.swap(len, Ordering::AcqRel);
+        self.await_filling(|area| area.end > len);
         self.attempt("resizing", |disk| {
             self.shared.unsynced.store(true, Ordering::Release);
             if len > old_len { disk.extend(old_len, len) } else { disk.truncate(len) }
@@ -317,6 +336,29 @@ impl StorageFile {
         }
         Ok(self.disk()?.lock((start, end), mode, wait)?)
     }
+}
+
+/// An area is being filled, until this is dropped: also by a panic, for commits wait for it.
+struct Filling<'s>(&'s Shared);
+
+impl Drop for Filling<'_> {
+    fn drop(&mut self) {
+        self.0.footprint.lock().filled();
+        self.0.area_filled.notify_all();
+    }
+}
+
+fn write_zeros(disk: &dyn Disk, range: Range<u64>) -> io::Result<()> {
+    let zeros = [0; CHUNK_BYTES as usize];
+    let mut at = range.start;
+    while at < range.end {
+        let bytes = (range.end - at).min(ZEROS_BYTES) as usize;
+        let whole = std::iter::repeat_n(&zeros[..], bytes / zeros.len());
+        let parts: Vec<&[u8]> = whole.chain([&zeros[..bytes % zeros.len()]]).collect();
+        disk.write(at, &parts)?;
+        at += bytes as u64;
+    }
+    Ok(())
 }
 
 type LockAnswer = Result<bool, BackendError>;
@@ -364,7 +406,7 @@ impl StorageBackend for StorageFile {
                 if !planted("skip_sync") {
                     disk.sync_data()?;
                 }
-                self.shared.stats.record(started);
+                self.shared.stats.record_flush(started);
                 Ok(())
             });
         }
@@ -389,6 +431,7 @@ impl StorageBackend for StorageFile {
     }
 
     fn close(&self) -> io::Result<()> {
+        self.shared.filler.end();
         // While the locks are held: nobody else has written to what was never written.
         self.trim();
         if self.shared.takes_locks { self.disk()?.unlock_all() } else { Ok(()) }
