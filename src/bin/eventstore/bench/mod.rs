@@ -41,6 +41,7 @@ mod verify;
 mod write;
 
 use std::env;
+use std::path::Path;
 
 pub(crate) use arguments::{Bench, Fill};
 pub(crate) use fill::run as fill;
@@ -71,11 +72,24 @@ pub(crate) fn run(arguments: &Bench, screen: &mut Screen) -> Outcome {
         print(&session, &facts, screen)?;
     }
     if let Some(path) = &arguments.report {
-        let command: Vec<String> = env::args().skip(1).collect();
-        let command = format!("eventstore {}", command.join(" "));
+        let words: Vec<String> = env::args().skip(1).map(without_folders).collect();
+        let command = format!("eventstore {}", words.join(" "));
         report::write(path, &command, &facts, &session)?;
     }
     Ok(Exit::Done)
+}
+
+/// A word of the command line with its path cut to the last name: a report says what was measured, not
+/// where somebody keeps it.
+fn without_folders(word: String) -> String {
+    let (option, path) = match word.split_once('=') {
+        Some((option, path)) => (format!("{option}="), path),
+        None => (String::new(), &*word),
+    };
+    match Path::new(path).file_name() {
+        Some(name) => option + &name.to_string_lossy(),
+        None => word,
+    }
 }
 
 /// What ratios of equals came to: differences within are none.

@@ -228,6 +228,8 @@ fn report_gives_every_goal_a_verdict() {
     {
         assert!(document.contains(piece), "{piece} in {document}");
     }
+    let command = "`eventstore bench all --dir runs --report BENCHMARKS.md --entries 1000";
+    assert!(document.contains(command), "the command, without its folders, in {document}");
     let goals = table_below(&document, "## The goals");
     for number in 1..=12 {
         let number = format!("P{number}");
