@@ -149,6 +149,8 @@ pub struct Knobs {
     pub fail_errno: AtomicU64,
     /// How long a large write of zeros takes before it lands.
     pub zeros_delay_ms: AtomicU64,
+    /// Such writes under way at this moment.
+    pub zeros_under_way: AtomicU64,
     /// Ranges that were sent on their way to the disk without a flush.
     pub writebacks: AtomicU64,
     pub reads: AtomicU64,
@@ -493,9 +495,12 @@ impl Disk for MemoryDisk {
     fn write(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
         self.check_writable()?;
         let bytes = parts.concat();
-        let delay = self.volume.knobs.zeros_delay_ms.load(Ordering::Relaxed);
+        let knobs = &self.volume.knobs;
+        let delay = knobs.zeros_delay_ms.load(Ordering::Relaxed);
         if delay > 0 && bytes.len() > PAGE_BYTES && bytes.iter().all(|byte| *byte == 0) {
+            knobs.zeros_under_way.fetch_add(1, Ordering::SeqCst);
             std::thread::sleep(Duration::from_millis(delay));
+            knobs.zeros_under_way.fetch_sub(1, Ordering::SeqCst);
         }
         let mut state = self.volume.lock();
         let end = offset + bytes.len() as u64;

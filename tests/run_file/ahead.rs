@@ -15,16 +15,23 @@ const BATCH: u64 = 300;
 const BATCHES: u64 = 200;
 
 /// Appends on a disk where zeros take long: commits overtake the thread again and again.
-fn written(fill_ahead_from_bytes: Option<u64>) -> MemoryVolume {
-    let volume = MemoryVolume::default();
+fn running(volume: &MemoryVolume, fill_ahead_from_bytes: Option<u64>) -> RedbStore {
     volume.knobs.zeros_delay_ms.store(10, Ordering::Relaxed);
     let options = RedbOptions { fill_ahead_from_bytes, ..options() };
     let mut store = RedbStore::on(volume.as_volume(), options);
     store.open_run(&sample::full_manifest(RUN)).unwrap();
-    for batch in 0..BATCHES {
-        let entries: Vec<_> = (1..=BATCH).map(|i| sample::keyed(batch * BATCH + i)).collect();
-        sample::append(&mut store, &entries).unwrap();
-    }
+    (0..BATCHES).for_each(|batch| append(&mut store, batch));
+    store
+}
+
+fn append(store: &mut RedbStore, batch: u64) {
+    let entries: Vec<_> = (1..=BATCH).map(|i| sample::keyed(batch * BATCH + i)).collect();
+    sample::append(store, &entries).unwrap();
+}
+
+fn sealed(fill_ahead_from_bytes: Option<u64>) -> MemoryVolume {
+    let volume = MemoryVolume::default();
+    let mut store = running(&volume, fill_ahead_from_bytes);
     store.seal(RunStatus::Ended).unwrap();
     store.close().unwrap();
     volume
@@ -34,7 +41,7 @@ fn written(fill_ahead_from_bytes: Option<u64>) -> MemoryVolume {
 /// redb wrote it.
 #[test]
 fn zeros_never_cover_what_was_written() {
-    let volume = written(Some(0));
+    let volume = sealed(Some(0));
     let filled = volume.knobs.writebacks.load(Ordering::Relaxed);
     assert!(filled > 4, "{filled} areas were filled ahead");
     let reader = redb::open_sealed_on(volume.disk(FILE), Path::new(FILE), CACHE_BYTES, true);
@@ -45,7 +52,25 @@ fn zeros_never_cover_what_was_written() {
 #[test]
 fn short_run_and_one_without_threads_fill_nothing_ahead() {
     for from_bytes in [None, Some(1 << 40)] {
-        let volume = written(from_bytes);
+        let volume = sealed(from_bytes);
         assert_eq!(volume.knobs.writebacks.load(Ordering::Relaxed), 0, "{from_bytes:?}");
     }
+}
+
+/// Once a run is given up on, the thread writes nothing more either, though a reader goes on.
+#[test]
+fn abandoned_run_is_filled_no_further() {
+    let volume = MemoryVolume::default();
+    let mut store = running(&volume, Some(0));
+    let is_filling = || volume.knobs.zeros_under_way.load(Ordering::SeqCst) > 0;
+    // Between two commits only the thread writes.
+    let busy = (BATCHES..3 * BATCHES).find(|batch| {
+        append(&mut store, *batch);
+        is_filling()
+    });
+    assert!(busy.is_some(), "nothing was being filled");
+    let reader = store.reader().unwrap();
+    store.abandon();
+    assert!(!is_filling());
+    assert_rows(&*reader, (busy.unwrap() + 1) * BATCH);
 }

@@ -171,12 +171,13 @@ impl StorageFile {
     /// what is still read here.
     pub(super) fn sever(&self) {
         self.shared.diverted.store(true, Ordering::Release);
+        // A step that is under way comes to its end first.
+        self.shared.filler.end();
     }
 
     /// The same, and lets go of the locks: for a file that nobody reads through this any more.
     pub(super) fn let_go(&self) {
         self.sever();
-        self.shared.filler.end();
         if let (true, Ok(disk)) = (self.shared.takes_locks, self.disk()) {
             // A lock that cannot be let go of goes with the descriptor.
             let _ = disk.unlock_all();
