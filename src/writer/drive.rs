@@ -309,6 +309,8 @@ impl Driver {
             }
             End::Detach => self.detach()?,
         };
+        // Whoever is told by what follows finds the run held by its readers alone.
+        self.shared.view.writer_is_gone();
         self.shared.release_instance();
         self.shared.close.answer(report);
         self.shared.watermark.end();

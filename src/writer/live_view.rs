@@ -1,7 +1,7 @@
 //! The run's own view of itself, and when it is let go of.
 //!
-//! A view of a run that was abandoned holds the run's lock. So once the host has closed a halted
-//! run and the writer has abandoned it, whichever comes last lets go of the run's own view; from
+//! A view holds the run's lock. So once the host is done with the run (it has dropped it, or closed
+//! a halted one) and the writer is gone, whichever comes last lets go of the run's own view; from
 //! then on a view is opened anew, beside whoever recovers the run.
 
 use std::sync::Arc;
@@ -43,12 +43,12 @@ impl LiveView {
         }
     }
 
-    /// The host has closed the halted run.
+    /// The host has dropped the run, or closed it after a halt.
     pub(super) fn host_is_done(&self) {
         self.let_go(|state| state.host_is_done = true);
     }
 
-    /// The writer has abandoned the run.
+    /// The writer has ended or abandoned the run.
     pub(super) fn writer_is_gone(&self) {
         self.let_go(|state| state.writer_is_gone = true);
     }

@@ -452,6 +452,7 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         let shared = &self.shared;
+        shared.view.host_is_done();
         if self.is_manual {
             if let Some(mut driver) = self.wheel.take() {
                 driver.abandon();

@@ -87,6 +87,24 @@ fn writer_that_lets_go_is_told_as_gone() {
     }
 }
 
+/// Once a run is told as gone, nobody but its readers holds it: it can be recovered at once.
+#[test]
+fn run_that_is_told_as_gone_can_be_recovered_at_once() {
+    for number in 0..400 {
+        let backend = [BackendKind::Redb, BackendKind::Log][number % 2];
+        let base = TemporaryFolder::new("live-gone-at-once");
+        let run = open(base.path(), backend);
+        append(&run, 1, 1);
+        let reader = Reader::of(&run).unwrap();
+        drop(run);
+        reader.wait_tail(FOREVER, FOREVER).unwrap();
+        drop(reader);
+        let options = ReaderOptions::default();
+        let crashed = open_crashed_run(base.path(), INSTANCE, RUN, &options);
+        assert!(crashed.is_ok(), "{backend:?}, the {number}th: {:?}", crashed.err());
+    }
+}
+
 /// A sealed run of either backend opens as live, and answers at once that it is sealed.
 #[test]
 fn sealed_run_is_answered_at_once() {
