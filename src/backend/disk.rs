@@ -8,7 +8,7 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -76,6 +76,34 @@ pub trait Disk: Debug + Send + Sync + 'static {
     fn is_locked_elsewhere(&self, range: LockRange) -> io::Result<bool>;
     /// Lets go of all locks.
     fn unlock_all(&self) -> io::Result<()>;
+}
+
+/// Zeros are written this many at a time: other writes to the file wait no longer.
+const ZEROS_BYTES: u64 = 256 << 10;
+
+/// Writes zeros over a range that has space: its blocks are then written ones, and what is written
+/// there later changes nothing but their content. Asked before each piece whether it `may_go_on`.
+///
+/// # Errors
+/// The first refused write; `Interrupted` when it might not go on.
+pub(crate) fn write_zeros(
+    disk: &dyn Disk,
+    range: Range<u64>,
+    may_go_on: impl Fn() -> bool,
+) -> io::Result<()> {
+    let zeros = [0; 64 << 10];
+    let mut at = range.start;
+    while at < range.end {
+        if !may_go_on() {
+            return Err(io::Error::from(io::ErrorKind::Interrupted));
+        }
+        let bytes = (range.end - at).min(ZEROS_BYTES) as usize;
+        let whole = std::iter::repeat_n(&zeros[..], bytes / zeros.len());
+        let parts: Vec<&[u8]> = whole.chain([&zeros[..bytes % zeros.len()]]).collect();
+        disk.write(at, &parts)?;
+        at += bytes as u64;
+    }
+    Ok(())
 }
 
 /// Copies the first bytes of a file into one that is empty, and flushes that.

@@ -144,9 +144,9 @@ fn write_zeros(fd: RawFd, mut from: u64, to: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Begins to write a range of what the kernel holds to the disk, without waiting for it, and without
-/// taking the failure of an earlier write from the flush that is to tell it. Nothing where the
-/// system has no such call.
+/// Begins to write a range of what the kernel holds to the disk, without waiting for it, and
+/// without taking the failure of an earlier write from the flush that is to tell it. Nothing where
+/// the system has no such call.
 pub(crate) fn start_writeback(fd: RawFd, from: u64, to: u64) {
     #[cfg(target_os = "linux")]
     if let (Ok(offset), Ok(count)) = (to_offset(from), to_offset(to - from)) {

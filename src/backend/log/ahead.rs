@@ -15,12 +15,9 @@ use super::format::{segment_header, segment_incarnation};
 use super::index_file::{self, EncodedKeys, Index, IndexFile};
 use super::segment::{Segment, index_name, segment_name};
 use super::small_file::write_new;
-use crate::backend::disk::{Disk, Folder, Purpose};
+use crate::backend::disk::{Disk, Folder, Purpose, write_zeros};
 use crate::planted::planted;
 use crate::platform::thread;
-
-/// Zeros are written this many at a time, so that `stop` is soon noticed.
-const ZEROS_BYTES: usize = 256 << 10;
 
 /// Where and for which run.
 #[derive(Debug, Clone)]
@@ -135,7 +132,7 @@ pub(super) fn prepare(site: &Site, number: u64, bytes: u64, stop: &AtomicBool) -
     let name = segment_name(number);
     let disk = site.folder.create(&name)?;
     disk.extend(0, bytes)?;
-    fill(&*disk, 0, bytes, stop)?;
+    write_zeros(&*disk, 0..bytes, || !stop.load(Ordering::Acquire))?;
     let incarnation = segment_incarnation(site.incarnation, number);
     disk.write(0, &[&segment_header(number, incarnation)])?;
     if !planted("skip_sync") {
@@ -143,22 +140,6 @@ pub(super) fn prepare(site: &Site, number: u64, bytes: u64, stop: &AtomicBool) -
     }
     site.folder.sync()?;
     Ok(disk)
-}
-
-/// Writes zeros over a range that has space: the blocks are then written ones, and a commit
-/// changes nothing but their content.
-pub(super) fn fill(disk: &dyn Disk, from: u64, to: u64, stop: &AtomicBool) -> io::Result<()> {
-    let zeros = [0; ZEROS_BYTES];
-    let mut at = from;
-    while at < to {
-        if stop.load(Ordering::Acquire) {
-            return Err(io::Error::from(io::ErrorKind::Interrupted));
-        }
-        let count = (to - at).min(ZEROS_BYTES as u64) as usize;
-        disk.write(at, &[&zeros[..count]])?;
-        at += count as u64;
-    }
-    Ok(())
 }
 
 /// Cuts a segment at its end and writes its index.

@@ -10,9 +10,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use super::ahead::{Ahead, Site, fill};
+use super::ahead::{Ahead, Site};
 use super::flusher::{Flusher, Write};
 use super::format::{
     GROUP_HEADER_BYTES, GroupHeader, GroupKind, Marked, SEGMENT_HEADER_BYTES, checksum, push_record,
@@ -22,7 +21,7 @@ use super::keys::Keys;
 use super::run::LogRun;
 use super::segment::{Added, Segment, segment_name};
 use super::table::{Chain, Mark, Table};
-use crate::backend::disk::{BootId, Disk};
+use crate::backend::disk::{BootId, Disk, write_zeros};
 use crate::codec;
 use crate::entry::AppendEntry;
 use crate::error::{EventStoreError, Result};
@@ -308,7 +307,7 @@ impl Writer {
         let needed = SEGMENT_HEADER_BYTES + bytes;
         if needed > capacity {
             disk.extend(capacity, needed)?;
-            fill(&*disk, capacity, needed, &AtomicBool::new(false))?;
+            write_zeros(&*disk, capacity..needed, || true)?;
             disk.sync_data()?;
             capacity = needed;
         }

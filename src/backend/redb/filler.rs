@@ -38,7 +38,11 @@ impl Filler {
                     }
                 }
             });
-            *running = spawned.ok().map(|handle| (sender, handle));
+            match spawned {
+                Ok(handle) => *running = Some((sender, handle)),
+                // Not asked for again with each commit: they do without it.
+                Err(_) => self.is_ended.store(true, Ordering::Release),
+            }
         }
         if let Some((sender, _)) = &*running {
             // A call that waits to be taken counts for this one too.

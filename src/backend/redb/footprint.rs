@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use crate::planted::planted;
 
-pub(super) const CHUNK_BYTES: u64 = 64 << 10;
+const CHUNK_BYTES: u64 = 64 << 10;
 /// An area's chunks: their bits are a quarter of a word.
 const AREA_CHUNKS: u64 = 16;
 /// So much is filled ahead.

@@ -22,9 +22,9 @@ use redb::{BackendError, StorageBackend};
 
 use super::filler::Filler;
 use super::flush_stats::FlushStats;
-use super::footprint::{CHUNK_BYTES, Footprint};
+use super::footprint::Footprint;
 use super::segments::Segments;
-use crate::backend::disk::{Disk, LockMode};
+use crate::backend::disk::{Disk, LockMode, write_zeros};
 use crate::planted::planted;
 
 /// Gathered bytes beyond this are written out without a flush.
@@ -33,9 +33,6 @@ const GATHERED_BYTES_MAX: usize = 8 << 20;
 /// A commit that writes more does not fill the areas that it enters: what that saves its followers
 /// is less than it costs.
 const FILLING_BYTES_MAX: u64 = 256 << 10;
-
-/// Zeros are written this many at a time: a commit's own writes wait no longer for the file.
-const ZEROS_BYTES: u64 = 256 << 10;
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -259,7 +256,7 @@ impl StorageFile {
         for area in entered.into_iter().filter(|area| area.start < len) {
             let area = area.start..area.end.min(len);
             bytes += area.end - area.start;
-            write_zeros(disk, area)?;
+            write_zeros(disk, area, || true)?;
         }
         Ok(bytes)
     }
@@ -292,7 +289,7 @@ impl StorageFile {
         let Some(area) = area else { return false };
         let _filling = Filling(&self.shared);
         self.attempt("filling", |disk| {
-            write_zeros(disk, area.clone())?;
+            write_zeros(disk, area.clone(), || true)?;
             disk.start_writeback(area.start, area.end);
             Ok(())
         });
@@ -347,19 +344,6 @@ impl Drop for Filling<'_> {
         self.0.footprint.lock().filled();
         self.0.area_filled.notify_all();
     }
-}
-
-fn write_zeros(disk: &dyn Disk, range: Range<u64>) -> io::Result<()> {
-    let zeros = [0; CHUNK_BYTES as usize];
-    let mut at = range.start;
-    while at < range.end {
-        let bytes = (range.end - at).min(ZEROS_BYTES) as usize;
-        let whole = std::iter::repeat_n(&zeros[..], bytes / zeros.len());
-        let parts: Vec<&[u8]> = whole.chain([&zeros[..bytes % zeros.len()]]).collect();
-        disk.write(at, &parts)?;
-        at += bytes as u64;
-    }
-    Ok(())
 }
 
 type LockAnswer = Result<bool, BackendError>;

@@ -68,8 +68,8 @@ const MIB: f64 = 1024.0 * 1024.0;
 const US: f64 = 1e3;
 const MS: f64 = 1e6;
 
-const FEW: &str = "each entry is copied, hashed, framed and checksummed first, the watermark is a second \
-    write, and the next segment is filled on the same disk";
+const FEW: &str = "each entry is copied, hashed, framed and checksummed first, the watermark is a \
+    second write, and the next segment is filled on the same disk";
 const HASHED: &str = "the raw loop has its frames ready; here each entry is copied, hashed, framed \
     and checksummed first, and one batch at a time leaves no flush to do it behind";
 const AHEAD: &str = "hashing and framing of a group take longer than the write and flush of the one \

@@ -79,8 +79,8 @@ pub(crate) fn run(arguments: &Bench, screen: &mut Screen) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// A word of the command line with its path cut to the last name: a report says what was measured, not
-/// where somebody keeps it.
+/// A word of the command line with its path cut to the last name: a report says what was measured,
+/// not where somebody keeps it.
 fn without_folders(word: String) -> String {
     let (option, path) = match word.split_once('=') {
         Some((option, path)) => (format!("{option}="), path),
