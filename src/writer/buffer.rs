@@ -282,22 +282,28 @@ pub(super) fn raw_draft<'a>(draft: &Draft<'a>, keys: &'a [RawKey<'a>]) -> RawDra
 
 /// Buffers that wait for their next draft, so that a warm producer allocates nothing.
 pub(super) struct Pool {
-    free: ArrayQueue<Box<EntryBuffer>>,
+    /// Those used last: they go first, since the processor's cache still has them. A pool that went
+    /// round all its buffers would find each of them cold.
+    recent: ArrayQueue<Box<EntryBuffer>>,
+    rest: ArrayQueue<Box<EntryBuffer>>,
     bytes_max: u64,
 }
 
 /// Buffers grow to a multiple of this.
 const GROWTH_STEP_BYTES: usize = 64;
+/// So many buffers of ordinary drafts fit the second cache of a processor, with the drafts.
+const RECENT_BUFFERS: usize = 1024;
 
 impl Pool {
     /// Room for as many buffers as the queue can hold, and for about `bytes_max` in them.
     pub(super) fn new(buffers_max: usize, bytes_max: u64) -> Self {
-        Self { free: ArrayQueue::new(buffers_max), bytes_max }
+        let (recent, rest) = (ArrayQueue::new(RECENT_BUFFERS), ArrayQueue::new(buffers_max));
+        Self { recent, rest, bytes_max }
     }
 
-    /// How much memory the list of so many free buffers takes: for each a pointer and a counter.
+    /// How much memory the lists of so many free buffers take: for each a pointer and a counter.
     pub(super) fn list_bytes(buffers_max: usize) -> usize {
-        buffers_max * 2 * size_of::<usize>()
+        (RECENT_BUFFERS + buffers_max) * 2 * size_of::<usize>()
     }
 
     /// How much memory all buffers take once they are made, with what the allocator adds.
@@ -309,35 +315,35 @@ impl Pool {
     /// Makes all buffers now, each with its share of the bytes, and touches their memory, so that
     /// no first use is slow.
     pub(super) fn prefault(&self, mut made: impl FnMut(&EntryBuffer)) -> Result<()> {
-        let share_bytes = self.bytes_max as usize / self.free.capacity();
-        while !self.free.is_full() {
+        let share_bytes = self.bytes_max as usize / self.rest.capacity();
+        while !self.rest.is_full() {
             let mut buffer = Box::new(EntryBuffer::default());
             let reserved = buffer.bytes.try_reserve_exact(share_bytes);
             reserved.map_err(|_| EventStoreError::OutOfMemory)?;
             buffer.bytes.resize(share_bytes, 0);
             buffer.bytes.clear();
             made(&buffer);
-            let _ = self.free.push(buffer);
+            let _ = self.rest.push(buffer);
         }
         Ok(())
     }
 
     pub(super) fn get(&self) -> Box<EntryBuffer> {
-        self.free.pop().unwrap_or_default()
+        self.recent.pop().or_else(|| self.rest.pop()).unwrap_or_default()
     }
 
     /// Takes a buffer back; one that would make the pool hold too many bytes is freed instead.
     pub(super) fn put(&self, buffer: Box<EntryBuffer>) {
         debug_assert!(buffer.next.is_none());
-        let pooled_bytes = buffer.bytes.capacity() as u64 * (self.free.len() as u64 + 1);
+        let pooled_bytes = buffer.bytes.capacity() as u64 * (self.len() as u64 + 1);
         if pooled_bytes <= self.bytes_max {
             // A full pool frees the buffer, which is right as well.
-            let _ = self.free.push(buffer);
+            let _ = self.recent.push(buffer).or_else(|buffer| self.rest.push(buffer));
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.free.len()
+        self.recent.len() + self.rest.len()
     }
 }
 
@@ -397,5 +403,32 @@ impl Iterator for Chain {
 impl Drop for Chain {
     fn drop(&mut self) {
         while self.next().is_some() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// However many buffers were made ahead, one batch after another goes through the same ones;
+    /// and none is lost where more are out than are kept as the recent ones.
+    #[test]
+    fn buffers_used_last_are_used_first() {
+        let made = 3 * RECENT_BUFFERS;
+        let pool = Pool::new(made, 1 << 30);
+        pool.prefault(|_| ()).unwrap();
+        let take = |count: usize| -> Vec<_> { (0..count).map(|_| pool.get()).collect() };
+        let mut seen = BTreeSet::new();
+        for _ in 0..10 {
+            for buffer in take(RECENT_BUFFERS) {
+                seen.insert(std::ptr::from_ref(&*buffer).addr());
+                pool.put(buffer);
+            }
+        }
+        assert_eq!(seen.len(), RECENT_BUFFERS);
+        take(made).into_iter().for_each(|buffer| pool.put(buffer));
+        assert_eq!(pool.len(), made);
     }
 }
