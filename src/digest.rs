@@ -52,14 +52,14 @@ impl RunDigest {
 #[derive(Clone)]
 pub struct DigestBuilder {
     hasher: blake3::Hasher,
-    /// What comes next, not hashed yet: BLAKE3 hashes a long piece in the lanes of the vector unit,
-    /// and a few bytes at a time ten times slower.
+    /// What comes next, not hashed yet.
     pending: Vec<u8>,
     keyed: bool,
 }
 
-/// The length at which what is pending is hashed.
-const PENDING_BYTES: usize = 32 << 10;
+/// So much is hashed at a time: BLAKE3 fills the lanes of the vector unit with a long piece that
+/// starts at a multiple of its own length, and takes a few bytes at a time ten times as long.
+const PIECE_BYTES: usize = 32 << 10;
 
 impl DigestBuilder {
     /// Starts a digest, keyed when a key is given.
@@ -71,14 +71,15 @@ impl DigestBuilder {
     /// Adds the next entry; `keys` is `None` where they were not recorded.
     pub fn add_entry(&mut self, entry_hash: &[u8; 32], keys: Option<KeyList<'_>>) {
         Self::encode_entry(&mut self.pending, entry_hash, keys);
-        if self.pending.len() >= PENDING_BYTES {
-            self.hash_pending();
-        }
+        let whole = self.pending.len() / PIECE_BYTES * PIECE_BYTES;
+        self.hash_pending(whole);
     }
 
-    fn hash_pending(&mut self) {
-        self.hasher.update(&self.pending);
-        self.pending.clear();
+    fn hash_pending(&mut self, bytes: usize) {
+        if bytes > 0 {
+            self.hasher.update(&self.pending[..bytes]);
+            self.pending.drain(..bytes);
+        }
     }
 
     /// Appends what [`DigestBuilder::add_entry`] would take in of an entry.
@@ -95,7 +96,7 @@ impl DigestBuilder {
 
     /// Adds the next entries, as [`DigestBuilder::encode_entry`] appended them.
     pub(crate) fn add_encoded(&mut self, entries: &[u8]) {
-        self.hash_pending();
+        self.hash_pending(self.pending.len());
         self.hasher.update(entries);
     }
 
@@ -106,7 +107,7 @@ impl DigestBuilder {
             self.add_frame(&codec::encode_anchor(anchor));
         }
         self.add_frame(&codec::encode_manifest(sealed));
-        self.hash_pending();
+        self.hash_pending(self.pending.len());
         RunDigest { keyed: self.keyed, bytes: *self.hasher.finalize().as_bytes() }
     }
 
