@@ -18,7 +18,7 @@ use super::shared::{End, Shared};
 use crate::backend::{EventStore, Pipeline};
 use crate::entry::AppendEntry;
 use crate::error::{EventStoreError, Result, panic_text};
-use crate::hash::HashBatch;
+use crate::hash::{BATCH_ENTRIES, HashBatch};
 use crate::manifest::RunStatus;
 use crate::planted::planted;
 
@@ -257,9 +257,15 @@ impl Driver {
         first_seq: u64,
         buffers: &'b [Box<EntryBuffer>],
     ) -> Vec<AppendEntry<'b>> {
-        let mut entries: Vec<_> =
-            (first_seq..).zip(buffers).map(|(seq, buffer)| buffer.to_append(seq)).collect();
-        self.hasher.fill(&mut entries);
+        let mut entries: Vec<AppendEntry<'b>> = Vec::with_capacity(buffers.len());
+        let mut numbered = (first_seq..).zip(buffers);
+        while entries.len() < buffers.len() {
+            // What is looked at is hashed while the processor's cache still has it.
+            let at = entries.len();
+            let part = numbered.by_ref().take(BATCH_ENTRIES);
+            entries.extend(part.map(|(seq, buffer)| buffer.to_append(seq)));
+            self.hasher.fill(&mut entries[at..]);
+        }
         for item in &entries {
             self.ts_init_max = self.ts_init_max.max(Some(item.entry.ts_init));
         }
