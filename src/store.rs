@@ -53,7 +53,7 @@ pub struct OpenOptions {
     pub backend: BackendKind,
     /// How a commit reaches the disk.
     pub durability: Durability,
-    /// Memory for pages, in bytes; 64 MiB.
+    /// Memory for pages, in bytes; 2 MiB, see [`RedbOptions::cache_bytes`].
     pub cache_bytes: usize,
     /// Most entries in the queue; 65,536.
     pub queue_entries: usize,
@@ -90,15 +90,12 @@ pub struct OpenOptions {
     pub on_halt: Option<HaltCallback>,
 }
 
-/// Memory for pages unless set otherwise, in bytes.
-const CACHE_BYTES: usize = 64 << 20;
-
 impl Default for OpenOptions {
     fn default() -> Self {
         Self {
             backend: BackendKind::default(),
             durability: Durability::default(),
-            cache_bytes: CACHE_BYTES,
+            cache_bytes: RedbOptions::default().cache_bytes,
             queue_entries: 65_536,
             queue_bytes: 64 << 20,
             group_entries: 8192,
@@ -132,7 +129,7 @@ pub struct ReaderOptions {
 
 impl Default for ReaderOptions {
     fn default() -> Self {
-        Self { cache_bytes: CACHE_BYTES, check: false, digest_key: None }
+        Self { cache_bytes: 64 << 20, check: false, digest_key: None }
     }
 }
 

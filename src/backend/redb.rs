@@ -57,7 +57,10 @@ pub struct RedbOptions {
     /// Flush each commit twice, so that a damaged newest commit is told from a torn one. Without
     /// it, one flipped bit after a crash can take back the newest batch silently.
     pub two_phase: bool,
-    /// Memory for cached pages, in bytes; up to half of it for pages not yet written.
+    /// Memory for cached pages, in bytes; up to half of it for pages not yet written. The pages of
+    /// a commit go into memory that the oldest pages leave: in a large cache, memory that the
+    /// processor has long forgotten. What reads of a run that is being written gain by it, its
+    /// commits lose.
     pub cache_bytes: usize,
     /// Keys the run's digest; never stored.
     pub digest_key: Option<[u8; 32]>,
@@ -70,7 +73,7 @@ impl Default for RedbOptions {
     fn default() -> Self {
         Self {
             two_phase: true,
-            cache_bytes: 64 << 20,
+            cache_bytes: 2 << 20,
             digest_key: None,
             // A short run does without the thread.
             fill_ahead_from_bytes: Some(8 << 20),
