@@ -122,12 +122,10 @@ impl HashBatch {
         self.hashes()
     }
 
-    /// Gives each entry its hash.
+    /// Gives each entry its hash; best of [`BATCH_ENTRIES`] at a time.
     pub(crate) fn fill(&mut self, entries: &mut [AppendEntry<'_>]) {
-        for part in entries.chunks_mut(BATCH_ENTRIES) {
-            let hashes = self.hashes_of(part.iter().map(|item| &item.entry)).iter();
-            part.iter_mut().zip(hashes).for_each(|(item, hash)| item.entry.entry_hash = *hash);
-        }
+        let hashes = self.hashes_of(entries.iter().map(|item| &item.entry)).iter();
+        entries.iter_mut().zip(hashes).for_each(|(item, hash)| item.entry.entry_hash = *hash);
     }
 
     fn hash_of_equal_length(&mut self, platform: Platform, full_blocks: usize) {

@@ -258,12 +258,11 @@ impl Driver {
         buffers: &'b [Box<EntryBuffer>],
     ) -> Vec<AppendEntry<'b>> {
         let mut entries: Vec<AppendEntry<'b>> = Vec::with_capacity(buffers.len());
-        let mut numbered = (first_seq..).zip(buffers);
-        while entries.len() < buffers.len() {
+        for part in buffers.chunks(BATCH_ENTRIES) {
             // What is looked at is hashed while the processor's cache still has it.
             let at = entries.len();
-            let part = numbered.by_ref().take(BATCH_ENTRIES);
-            entries.extend(part.map(|(seq, buffer)| buffer.to_append(seq)));
+            let numbered = (first_seq + at as u64..).zip(part);
+            entries.extend(numbered.map(|(seq, buffer)| buffer.to_append(seq)));
             self.hasher.fill(&mut entries[at..]);
         }
         for item in &entries {
