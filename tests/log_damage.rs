@@ -6,6 +6,8 @@
 
 #[path = "disk/mod.rs"]
 mod disk;
+#[path = "log_damage/prepared.rs"]
+mod prepared;
 #[path = "log_damage/resumed.rs"]
 mod resumed;
 
@@ -37,6 +39,10 @@ fn store(volume: &MemoryVolume) -> LogStore {
 }
 
 fn append(store: &mut LogStore, from: u64, to: u64) {
+    assert_eq!(try_append(store, from, to).unwrap(), to);
+}
+
+fn try_append(store: &mut LogStore, from: u64, to: u64) -> Result<u64, EventStoreError> {
     let keys: Vec<_> = (from..=to)
         .map(|seq| {
             let key = IndexKey::new(IndexKind::CLIENT_ORDER_ID, format!("order-{}", seq / 2));
@@ -62,7 +68,7 @@ fn append(store: &mut LogStore, from: u64, to: u64) {
             AppendEntry { entry, keys: KeyList::parse(keys.0, &keys.1).unwrap() }
         })
         .collect();
-    assert_eq!(store.append_batch(&batch).unwrap(), to);
+    store.append_batch(&batch)
 }
 
 fn anchor(high_watermark: u64) -> SnapshotAnchor {

@@ -53,6 +53,12 @@ pub trait Disk: Debug + Send + Sync + 'static {
     /// Begins to put a part of what was written on stable storage, and does not wait: a flush then
     /// finds less to do. What fails here, the next flush tells.
     fn start_writeback(&self, _from: u64, _to: u64) {}
+    /// Returns once the device has taken what was written to a part, so that a flush of another file
+    /// need not wait for it. Nothing is on stable storage by it. What fails here, no flush tells
+    /// again: only for a file that is then given up.
+    fn write_back(&self, _from: u64, _to: u64) -> io::Result<()> {
+        Ok(())
+    }
     /// Returns once everything written is on stable storage.
     fn sync_data(&self) -> io::Result<()>;
     /// Flushes, then makes the next reads come from stable storage.

@@ -92,6 +92,10 @@ impl Disk for OsDisk {
         file::start_writeback(self.locks.raw(), from, to);
     }
 
+    fn write_back(&self, from: u64, to: u64) -> io::Result<()> {
+        file::write_back(self.locks.raw(), from, to)
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         file::sync_data(self.locks.raw())
     }

@@ -155,6 +155,26 @@ pub(crate) fn start_writeback(fd: RawFd, from: u64, to: u64) {
     }
 }
 
+/// Writes a range of what the kernel holds to the disk and waits until the device has it, without a
+/// flush. Tells a failed write of the file, which its next flush then does not. Nothing where the
+/// system has no such call.
+pub(crate) fn write_back(fd: RawFd, from: u64, to: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        const ALL: libc::c_uint = libc::SYNC_FILE_RANGE_WAIT_BEFORE
+            | libc::SYNC_FILE_RANGE_WRITE
+            | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+        let (offset, count) = (to_offset(from)?, to_offset(to - from)?);
+        // SAFETY: no pointers.
+        match retry(|| unsafe { libc::sync_file_range(fd, offset, count, ALL) }) {
+            // The call itself is not to be had: nothing was tried, and the flush will do it all.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {}
+            other => drop(other?),
+        }
+    }
+    Ok(())
+}
+
 /// Puts the file's content on stable storage.
 pub(crate) fn sync_data(fd: RawFd) -> io::Result<()> {
     // SAFETY: no pointers.

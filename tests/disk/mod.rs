@@ -147,12 +147,16 @@ pub struct Knobs {
     pub sync_delay_ms: AtomicU64,
     /// Every flush, write and resize fails with this errno; 0 = none does.
     pub fail_errno: AtomicU64,
+    /// Waiting until the device has taken a range fails with this errno; 0 = it does not.
+    pub write_back_errno: AtomicU64,
     /// How long a large write of zeros takes before it lands.
     pub zeros_delay_ms: AtomicU64,
     /// Such writes under way at this moment.
     pub zeros_under_way: AtomicU64,
     /// Ranges that were sent on their way to the disk without a flush.
     pub writebacks: AtomicU64,
+    /// The most bytes of one file that were written and not yet waited for.
+    pub owed_bytes_max: AtomicU64,
     pub reads: AtomicU64,
     pub read_bytes: AtomicU64,
     pub syncs: AtomicU64,
@@ -168,6 +172,8 @@ pub struct Knobs {
 #[derive(Debug, Default)]
 struct State {
     files: Vec<Content>,
+    /// Of each file, by its number: written, and not yet waited for.
+    owed_bytes: BTreeMap<usize, u64>,
     names: Names,
     /// How often the system was started before.
     boot: u64,
@@ -509,6 +515,9 @@ impl Disk for MemoryDisk {
             return Err(io::Error::other("a write beyond the allocated space"));
         }
         state.files[self.file].write(offset, &bytes);
+        let owed = state.owed_bytes.entry(self.file).or_default();
+        *owed += bytes.len() as u64;
+        self.volume.knobs.owed_bytes_max.fetch_max(*owed, Ordering::Relaxed);
         let event = Event::Write { file: self.file, offset, bytes: Arc::from(bytes) };
         self.volume.note(&mut state, event);
         Ok(())
@@ -538,11 +547,23 @@ impl Disk for MemoryDisk {
         self.volume.knobs.writebacks.fetch_add(1, Ordering::Relaxed);
     }
 
+    fn write_back(&self, from: u64, to: u64) -> io::Result<()> {
+        self.check_writable()?;
+        let mut state = self.volume.lock();
+        assert!(from < to && to <= state.files[self.file].len());
+        state.owed_bytes.remove(&self.file);
+        match self.volume.knobs.write_back_errno.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            errno => Err(io::Error::from_raw_os_error(errno as i32)),
+        }
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.check_writable()?;
         self.delay();
         self.volume.knobs.syncs.fetch_add(1, Ordering::Relaxed);
         let mut state = self.volume.lock();
+        state.owed_bytes.remove(&self.file);
         if !self.volume.knobs.skip_sync.load(Ordering::Relaxed) {
             self.volume.note(&mut state, Event::Sync { file: self.file });
         }
