@@ -49,6 +49,7 @@ fn segment_that_the_device_refused_is_not_used() {
     volume.knobs.write_back_errno.store(libc::EIO as u64, Ordering::Relaxed);
     let mut last = 0;
     let refused = loop {
+        assert!(last < 100 * BATCH, "a segment that the device refused was used");
         match try_append(&mut store, last + 1, last + BATCH) {
             Ok(acknowledged) => last = acknowledged,
             Err(error) => break error,
