@@ -71,9 +71,10 @@ const MS: f64 = 1e6;
 const FEW: &str = "each entry is copied, hashed, framed and checksummed first, the watermark is a \
     second write, and the next segment is filled on the same disk";
 const HASHED: &str = "the raw loop has its frames ready; here each entry is copied, hashed, framed \
-    and checksummed first, and one batch at a time leaves no flush to do it behind";
-const AHEAD: &str = "hashing and framing of a group take longer than the write and flush of the one \
-    before it, which they are done behind";
+    and checksummed first, and one batch at a time leaves no flush to do it behind; as many zeros go \
+    to the same disk, for the next segment";
+const AHEAD: &str = "as many zeros go to the same disk meanwhile, for the next segments, while the \
+    raw loop goes round one file; what is left of hashing and framing is done behind a flush";
 const PEER_FLUSH: &str = "the stand-in hashes nothing, so that beside the flush both pay, our own \
     copy, hash and frame bound the factor";
 const TWO_FLUSHES: &str = "a second flush a commit, a row with the commit's keys and times, and a \
