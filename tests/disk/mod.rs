@@ -551,7 +551,8 @@ impl Disk for MemoryDisk {
         self.check_writable()?;
         let mut state = self.volume.lock();
         assert!(from < to && to <= state.files[self.file].len());
-        state.owed_bytes.remove(&self.file);
+        let owed = state.owed_bytes.entry(self.file).or_default();
+        *owed = owed.saturating_sub(to - from);
         match self.volume.knobs.write_back_errno.load(Ordering::Relaxed) {
             0 => Ok(()),
             errno => Err(io::Error::from_raw_os_error(errno as i32)),

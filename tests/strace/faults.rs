@@ -184,15 +184,35 @@ fn interrupted_calls_are_made_again() {
 }
 
 fn interrupt_calls(backend: BackendKind) {
-    let folder = TemporaryFolder::new("interrupted");
     let kinds = "inject=pwritev,fdatasync,fsync,fallocate,pread64:error=EINTR:when=1+2";
+    let Some(interrupted) = survived(backend, &["-e", kinds]) else { return };
+    assert!(interrupted > 50);
+}
+
+/// Where the system does not have the call that waits for a part of a segment, or forbids it, flushes
+/// do it all.
+#[test]
+fn waiting_for_a_part_is_done_without() {
+    for error in ["ENOSYS", "EPERM"] {
+        let inject = format!("inject=sync_file_range:error={error}");
+        let Some(refused) = survived(Log, &["-e", "trace=sync_file_range", "-e", &inject]) else {
+            return;
+        };
+        assert!(refused > 0);
+    }
+}
+
+/// A run that is written and closed while calls fail as told, and then reads as if none had: how
+/// many failed.
+fn survived(backend: BackendKind, faults: &[&str]) -> Option<usize> {
+    let folder = TemporaryFolder::new("survived");
     let name = format!("{backend:?}");
     let told = [("ES_STEPS", "30"), ("ES_BACKEND", &*name)];
-    let Some(traced) = trace("survives", folder.path(), &["-e", kinds], &told) else { return };
+    let traced = trace("survives", folder.path(), faults, &told)?;
     traced.finished.expect_success();
-    let interrupted = calls(&traced.record).iter().filter(|call| call.was_injected()).count();
-    eprintln!("{backend:?}: {interrupted} interrupted calls survived");
-    assert!(interrupted > 50);
+    let failed = calls(&traced.record).iter().filter(|call| call.was_injected()).count();
+    eprintln!("{backend:?}: {failed} failed calls survived");
     let reader = open_crashed_run(folder.path(), INSTANCE, RUN, &ReaderOptions::default());
     assert_is_flow(reader.expect("a sealed run opens").view());
+    Some(failed)
 }
