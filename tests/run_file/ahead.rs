@@ -3,6 +3,8 @@
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::thread::sleep;
+use std::time::Duration;
 
 use eventstore::backend::EventStore;
 use eventstore::backend::redb::{self, RedbOptions, RedbStore};
@@ -52,6 +54,47 @@ fn zeros_never_cover_what_was_written() {
     });
     let filled = is_whole.expect("zeros cover what was written");
     assert!(filled > 0, "nothing was filled ahead");
+}
+
+/// A thread that is far ahead fills one area behind a commit, and the rest of what that commit used
+/// behind the next ones: a flush never has more than that to wait for.
+#[test]
+fn commit_is_followed_by_one_step() {
+    // Three areas, a page an entry.
+    const LARGE_BATCH: u64 = 3 << 8;
+    let volume = MemoryVolume::default();
+    let options = RedbOptions { fill_ahead_from_bytes: Some(0), ..options() };
+    let mut store = RedbStore::on(volume.as_volume(), options);
+    store.open_run(&sample::full_manifest(RUN)).unwrap();
+    let mut first = 1;
+    let mut filled_behind = |batch: u64| {
+        let filled = || volume.knobs.writebacks.load(Ordering::Relaxed);
+        let before = filled();
+        let entries: Vec<_> = (first..first + batch).map(page).collect();
+        first += batch;
+        sample::append(&mut store, &entries).unwrap();
+        let mut seen = None;
+        while seen != Some(filled()) {
+            seen = Some(filled());
+            sleep(Duration::from_millis(30));
+        }
+        filled() - before
+    };
+    // Until the file has room for all that is filled ahead, and that is filled.
+    while volume.content(FILE).unwrap().len() < 100 << 20 {
+        filled_behind(LARGE_BATCH);
+    }
+    while filled_behind(1) > 0 {}
+    for _ in 0..3 {
+        assert_eq!(filled_behind(LARGE_BATCH), 1);
+    }
+}
+
+/// An entry that takes a page.
+fn page(seq: u64) -> sample::Keyed {
+    let mut item = sample::keyed(seq);
+    item.entry.payload = vec![1; 3000];
+    sample::Keyed { entry: sample::hashed(item.entry), ..item }
 }
 
 /// No thread where none is wanted, and none for a run that stays short.

@@ -49,6 +49,7 @@ impl Writer<'_> {
         self.check()?;
         transaction.commit().at(self.path)?;
         self.check()?;
+        self.storage.fill_ahead();
         Ok(written)
     }
 

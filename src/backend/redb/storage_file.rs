@@ -232,7 +232,6 @@ impl StorageFile {
             self.shared.stats.record_written(filled_bytes + written_bytes);
             Ok(())
         });
-        self.wake_filler();
         if !self.is_diverted() {
             drop(leaving);
             let mut gathered = self.shared.gathered.lock();
@@ -266,7 +265,8 @@ impl StorageFile {
         self.shared.fill_ahead_from.store(bytes, Ordering::Release);
     }
 
-    fn wake_filler(&self) {
+    /// To be called behind each commit: a thread fills the next area, if it is time to.
+    pub(super) fn fill_ahead(&self) {
         let len = self.shared.len.load(Ordering::Acquire);
         let is_long = len >= self.shared.fill_ahead_from.load(Ordering::Acquire);
         if is_long && self.shared.footprint.lock().wants_filling(len) {
@@ -278,13 +278,14 @@ impl StorageFile {
     }
 
     /// Fills the next area, on the filler's thread, beside whatever else happens to the file: only
-    /// what writes into this area or cuts it off waits. Whether there was one.
+    /// what writes into this area or cuts it off waits. Whether another should follow at once.
     fn fill_next(&self) -> bool {
-        let area = {
+        let (area, is_behind) = {
             let mut footprint = self.shared.footprint.lock();
             // Asked under the lock: whoever resizes says so before it looks what is being filled.
             let len = self.shared.len.load(Ordering::Acquire);
-            footprint.fill(len.min(self.shared.disk_len.load(Ordering::Acquire)))
+            let area = footprint.fill(len.min(self.shared.disk_len.load(Ordering::Acquire)));
+            (area, footprint.is_behind())
         };
         let Some(area) = area else { return false };
         let _filling = Filling(&self.shared);
@@ -293,7 +294,7 @@ impl StorageFile {
             disk.start_writeback(area.start, area.end);
             Ok(())
         });
-        !self.is_diverted()
+        is_behind && !self.is_diverted()
     }
 
     /// Waits until no area is being filled that `matters`.
