@@ -94,7 +94,7 @@ const CAUGHT_HERE: [Caught; 37] = [
     caught("skip_reserve", FULL_DISK, "No space left on device"),
     caught("fill_in_use", AHEAD, "zeros cover what was written"),
     caught("fill_over", AHEAD, "zeros cover what was written"),
-    caught("fill_in_bursts", AHEAD_STEP, "left == right"),
+    caught("fill_in_bursts", AHEAD_STEP, "one step behind a commit"),
     caught("skip_index_check", DRIFT, "left == right"),
     caught("delete_what_is_read", RETENTION, "left == right"),
     caught("seal_unseen", SWEEP, "RecoveryReport"),
