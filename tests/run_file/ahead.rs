@@ -3,8 +3,6 @@
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use eventstore::backend::EventStore;
 use eventstore::backend::redb::{self, RedbOptions, RedbStore};
@@ -54,54 +52,6 @@ fn zeros_never_cover_what_was_written() {
     });
     let filled = is_whole.expect("zeros cover what was written");
     assert!(filled > 0, "nothing was filled ahead");
-}
-
-/// A thread that is far ahead fills one area behind a commit, and no more: a flush has never more than
-/// that to wait for.
-#[test]
-fn commit_is_followed_by_one_step() {
-    const COMMITS: usize = 8;
-    let volume = MemoryVolume::default();
-    let options = RedbOptions { fill_ahead_from_bytes: Some(0), ..options() };
-    let mut store = RedbStore::on(volume.as_volume(), options);
-    store.open_run(&sample::full_manifest(RUN)).unwrap();
-    let mut first = 1;
-    let mut append_pages = |count: u64| {
-        let entries: Vec<_> = (first..first + count).map(page).collect();
-        first += count;
-        sample::append(&mut store, &entries).unwrap();
-    };
-    // Until the file has room for more than is filled in a row.
-    while volume.content(FILE).unwrap().len() < 100 << 20 {
-        append_pages(500);
-    }
-    let steps_behind_a_commit = || {
-        let steps = || volume.knobs.writebacks.load(Ordering::Relaxed);
-        let before = steps();
-        append_pages(1);
-        // The thread stands back: on a busy machine it is given the time.
-        let since = Instant::now();
-        while steps() == before && since.elapsed() < Duration::from_secs(2) {
-            sleep(Duration::from_millis(1));
-        }
-        let mut seen = None;
-        while seen != Some(steps()) {
-            seen = Some(steps());
-            sleep(Duration::from_millis(30));
-        }
-        steps() - before
-    };
-    let steps: Vec<u64> = std::iter::repeat_with(steps_behind_a_commit).take(COMMITS).collect();
-    // The first ones may still see what the last growth asked for.
-    let ones = steps.iter().filter(|steps| **steps == 1).count();
-    assert!(ones >= COMMITS / 2, "one step behind a commit, not {steps:?}");
-}
-
-/// An entry that takes a page.
-fn page(seq: u64) -> sample::Keyed {
-    let mut item = sample::keyed(seq);
-    item.entry.payload = vec![1; 3000];
-    sample::Keyed { entry: sample::hashed(item.entry), ..item }
 }
 
 /// No thread where none is wanted, and none for a run that stays short.

@@ -49,7 +49,6 @@ impl Writer<'_> {
         self.check()?;
         transaction.commit().at(self.path)?;
         self.check()?;
-        self.storage.fill_ahead();
         Ok(written)
     }
 

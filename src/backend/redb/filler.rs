@@ -2,9 +2,6 @@
 //!
 //! It starts when it is first woken, stands back for every other thread, and ends before the file
 //! is closed. Without it, and where it does not keep up, commits do what they can themselves.
-//!
-//! It is woken behind a commit, and takes one step: zeros that are on their way to the disk while
-//! a commit flushes are waited for with it, so they go there while the next commit is being made.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +13,7 @@ use parking_lot::Mutex;
 
 use crate::platform::thread;
 
-/// Between two steps of one call: what one wrote is on its way to the disk, and commits come first.
+/// Between two steps: what one wrote is on its way to the disk, and commits come first.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// See the module.
@@ -27,7 +24,7 @@ pub(super) struct Filler {
 }
 
 impl Filler {
-    /// Lets the thread take a step, and another as long as one answers that this is not enough.
+    /// Lets the thread take steps until one answers that there is nothing to do.
     pub(super) fn wake(&self, step: impl Fn() -> bool + Send + 'static) {
         let mut running = self.thread.lock();
         if running.is_none() && !self.is_ended.load(Ordering::Acquire) {

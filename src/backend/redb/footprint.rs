@@ -18,8 +18,6 @@ const CHUNK_BYTES: u64 = 64 << 10;
 const AREA_CHUNKS: u64 = 16;
 /// So much is filled ahead.
 const AHEAD_CHUNKS: u64 = 512;
-/// With less than this ahead, commits may soon be there.
-const AHEAD_CHUNKS_MIN: u64 = AHEAD_CHUNKS / 2;
 
 /// See the module. Pure memory.
 #[derive(Debug, Default)]
@@ -94,14 +92,9 @@ impl Footprint {
         std::mem::take(&mut self.entered)
     }
 
-    /// Whether there is an area of a file of `len` bytes to be filled.
+    /// Whether it is time to fill more of a file of `len` bytes.
     pub(super) fn wants_filling(&self, len: u64) -> bool {
-        self.ahead < AHEAD_CHUNKS && self.area_at(self.next_area).end <= len
-    }
-
-    /// Whether filling falls behind: it should not wait for the next commit.
-    pub(super) fn is_behind(&self) -> bool {
-        self.ahead < AHEAD_CHUNKS_MIN || planted("fill_in_bursts")
+        self.ahead < AHEAD_CHUNKS / 2 && self.area_at(self.next_area).end <= len
     }
 
     /// The next area of a file of `len` bytes to be filled with zeros: nothing of it was written,
@@ -228,8 +221,8 @@ mod tests {
 
     const CHUNKS: u64 = 100;
 
-    /// Filling stops where enough is ahead, goes on when an area of that is used, is behind when half
-    /// of it is, and leaves out what was entered.
+    /// Filling stops where enough is ahead, goes on when half of that is used, and leaves out what
+    /// was entered.
     #[test]
     fn filling_keeps_a_distance() {
         const AREA_BYTES: u64 = AREA_CHUNKS * CHUNK_BYTES;
@@ -243,19 +236,16 @@ mod tests {
             footprint.filled();
             areas
         };
-        assert!(footprint.wants_filling(len) && footprint.is_behind());
+        assert!(footprint.wants_filling(len));
         let ahead = AHEAD_CHUNKS / AREA_CHUNKS;
         let expected: Vec<u64> = std::iter::once(0).chain(2..=ahead).collect();
         assert_eq!(fill_all(&mut footprint), expected);
-        assert!(!footprint.wants_filling(len) && !footprint.is_behind());
+        assert!(!footprint.wants_filling(len));
         footprint.write(2 * AREA_BYTES, &vec![1; (ahead / 2 * AREA_BYTES) as usize]);
-        assert!(footprint.wants_filling(len) && !footprint.is_behind());
+        assert!(!footprint.wants_filling(len));
         footprint.write(0, &[1]);
-        assert!(footprint.is_behind());
-        assert_eq!(fill_all(&mut footprint)[0], ahead + 1);
-        assert!(!footprint.wants_filling(len) && !footprint.is_behind());
-        footprint.write((ahead + 1) * AREA_BYTES, &[1; AREA_BYTES as usize]);
         assert!(footprint.wants_filling(len));
+        assert_eq!(fill_all(&mut footprint)[0], ahead + 1);
         assert!(!footprint.wants_filling(ahead * AREA_BYTES), "a file that ends there");
     }
 

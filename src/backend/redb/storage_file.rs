@@ -232,6 +232,7 @@ impl StorageFile {
             self.shared.stats.record_written(filled_bytes + written_bytes);
             Ok(())
         });
+        self.wake_filler();
         if !self.is_diverted() {
             drop(leaving);
             let mut gathered = self.shared.gathered.lock();
@@ -265,8 +266,7 @@ impl StorageFile {
         self.shared.fill_ahead_from.store(bytes, Ordering::Release);
     }
 
-    /// To be called behind each commit: a thread fills the next area, if it is time to.
-    pub(super) fn fill_ahead(&self) {
+    fn wake_filler(&self) {
         let len = self.shared.len.load(Ordering::Acquire);
         let is_long = len >= self.shared.fill_ahead_from.load(Ordering::Acquire);
         if is_long && self.shared.footprint.lock().wants_filling(len) {
@@ -278,14 +278,13 @@ impl StorageFile {
     }
 
     /// Fills the next area, on the filler's thread, beside whatever else happens to the file: only
-    /// what writes into this area or cuts it off waits. Whether another should follow at once.
+    /// what writes into this area or cuts it off waits. Whether there was one.
     fn fill_next(&self) -> bool {
-        let (area, is_behind) = {
+        let area = {
             let mut footprint = self.shared.footprint.lock();
             // Asked under the lock: whoever resizes says so before it looks what is being filled.
             let len = self.shared.len.load(Ordering::Acquire);
-            let area = footprint.fill(len.min(self.shared.disk_len.load(Ordering::Acquire)));
-            (area, footprint.is_behind())
+            footprint.fill(len.min(self.shared.disk_len.load(Ordering::Acquire)))
         };
         let Some(area) = area else { return false };
         let _filling = Filling(&self.shared);
@@ -294,7 +293,7 @@ impl StorageFile {
             disk.start_writeback(area.start, area.end);
             Ok(())
         });
-        is_behind && !self.is_diverted()
+        !self.is_diverted()
     }
 
     /// Waits until no area is being filled that `matters`.
