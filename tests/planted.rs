@@ -48,6 +48,8 @@ const FULL_DISK: (&str, &str) =
     ("run_file", "full::full_disk_of_any_size_leaves_room_for_the_seal");
 
 const AHEAD: (&str, &str) = ("run_file", "ahead::zeros_never_cover_what_was_written");
+const REST: (&str, &str) =
+    ("eventstore", "backend::redb::filler::tests::zeros_wait_for_a_run_at_rest");
 const WHEEL: (&str, &str) =
     ("eventstore", "writer::tests::wheel::nothing_is_left_behind_when_the_wheel_is_let_go");
 const OLDER: (&str, &str) = ("abi", "older_program_behaves_as_before");
@@ -83,7 +85,7 @@ const LIVE_MARK: (&str, &str) =
 const LIVE_RETENTION: (&str, &str) =
     ("live", "followed_run_is_not_deleted_until_its_reader_is_gone");
 
-const CAUGHT_HERE: [Caught; 36] = [
+const CAUGHT_HERE: [Caught; 37] = [
     caught("ack_before_commit", KILL, "was acknowledged"),
     caught("skip_sync", ORDER, "the file"),
     caught("skip_sync", POWER_CUT, "acknowledged"),
@@ -93,6 +95,7 @@ const CAUGHT_HERE: [Caught; 36] = [
     caught("skip_reserve", FULL_DISK, "No space left on device"),
     caught("fill_in_use", AHEAD, "zeros cover what was written"),
     caught("fill_over", AHEAD, "zeros cover what was written"),
+    caught("fill_beside_commits", REST, "a commit is under way"),
     caught("skip_index_check", DRIFT, "left == right"),
     caught("delete_what_is_read", RETENTION, "left == right"),
     caught("seal_unseen", SWEEP, "RecoveryReport"),

@@ -3,6 +3,8 @@
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use eventstore::backend::EventStore;
 use eventstore::backend::redb::{self, RedbOptions, RedbStore};
@@ -52,6 +54,44 @@ fn zeros_never_cover_what_was_written() {
     });
     let filled = is_whole.expect("zeros cover what was written");
     assert!(filled > 0, "nothing was filled ahead");
+}
+
+/// A thread that is far enough ahead goes on once no commit follows.
+#[test]
+fn run_at_rest_is_filled_further() {
+    const AREA_BYTES: u64 = 1 << 20;
+    let volume = MemoryVolume::default();
+    let options = RedbOptions { fill_ahead_from_bytes: Some(0), ..options() };
+    let mut store = RedbStore::on(volume.as_volume(), options);
+    store.open_run(&sample::full_manifest(RUN)).unwrap();
+    let mut seqs = 1..;
+    let mut append_bytes = |bytes: u64| {
+        let entries: Vec<_> = seqs.by_ref().take((bytes / PAGE_BYTES) as usize).map(page).collect();
+        sample::append(&mut store, &entries).unwrap();
+    };
+    // Until the file has room for more than is filled ahead.
+    while volume.content(FILE).unwrap().len() < 100 << 20 {
+        append_bytes(2 * AREA_BYTES);
+    }
+    let steps = || volume.knobs.writebacks.load(Ordering::Relaxed);
+    for _ in 0..8 {
+        let before = steps();
+        append_bytes(2 * AREA_BYTES);
+        let since = Instant::now();
+        while steps() < before + 2 {
+            assert!(since.elapsed() < Duration::from_secs(20), "nothing follows");
+            sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+const PAGE_BYTES: u64 = 4096;
+
+/// An entry that takes a page.
+fn page(seq: u64) -> sample::Keyed {
+    let mut item = sample::keyed(seq);
+    item.entry.payload = vec![1; 3000];
+    sample::Keyed { entry: sample::hashed(item.entry), ..item }
 }
 
 /// No thread where none is wanted, and none for a run that stays short.

@@ -65,6 +65,7 @@ impl Writer<'_> {
         run_ts_init_max: Option<u64>,
         prober: &mut Prober,
     ) -> Result<()> {
+        let _committing = self.storage.begin_commit();
         self.commit(|transaction| {
             let (mut batch_bytes, mut keys) = (0, 0);
             for item in entries {

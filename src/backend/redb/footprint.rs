@@ -16,8 +16,24 @@ use crate::planted::planted;
 const CHUNK_BYTES: u64 = 64 << 10;
 /// An area's chunks: their bits are a quarter of a word.
 const AREA_CHUNKS: u64 = 16;
-/// So much is filled ahead.
+/// So much is filled ahead, and so much is enough while commits go on.
 const AHEAD_CHUNKS: u64 = 512;
+const AHEAD_CHUNKS_ENOUGH: u64 = AHEAD_CHUNKS / 2;
+/// With less, commits are about to catch up.
+const AHEAD_CHUNKS_MIN: u64 = AHEAD_CHUNKS / 4;
+
+/// How soon more is to be filled ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Need {
+    /// All is filled that is to be.
+    Nothing,
+    /// Once no commit follows.
+    AtRest,
+    /// An area behind each commit.
+    BehindCommit,
+    /// Commits are about to catch up.
+    AtOnce,
+}
 
 /// See the module. Pure memory.
 #[derive(Debug, Default)]
@@ -92,9 +108,17 @@ impl Footprint {
         std::mem::take(&mut self.entered)
     }
 
-    /// Whether it is time to fill more of a file of `len` bytes.
-    pub(super) fn wants_filling(&self, len: u64) -> bool {
-        self.ahead < AHEAD_CHUNKS / 2 && self.area_at(self.next_area).end <= len
+    /// How soon more of a file of `len` bytes is to be filled.
+    pub(super) fn need(&self, len: u64) -> Need {
+        if self.area_at(self.next_area).end > len {
+            return Need::Nothing;
+        }
+        match self.ahead {
+            AHEAD_CHUNKS.. => Need::Nothing,
+            AHEAD_CHUNKS_ENOUGH.. => Need::AtRest,
+            AHEAD_CHUNKS_MIN.. => Need::BehindCommit,
+            _ => Need::AtOnce,
+        }
     }
 
     /// The next area of a file of `len` bytes to be filled with zeros: nothing of it was written,
@@ -221,8 +245,8 @@ mod tests {
 
     const CHUNKS: u64 = 100;
 
-    /// Filling stops where enough is ahead, goes on when half of that is used, and leaves out what
-    /// was entered.
+    /// Filling stops where all is ahead that is to be, is the more pressing the less is left of it,
+    /// and leaves out what was entered.
     #[test]
     fn filling_keeps_a_distance() {
         const AREA_BYTES: u64 = AREA_CHUNKS * CHUNK_BYTES;
@@ -236,17 +260,26 @@ mod tests {
             footprint.filled();
             areas
         };
-        assert!(footprint.wants_filling(len));
+        assert_eq!(footprint.need(len), Need::AtOnce);
         let ahead = AHEAD_CHUNKS / AREA_CHUNKS;
         let expected: Vec<u64> = std::iter::once(0).chain(2..=ahead).collect();
         assert_eq!(fill_all(&mut footprint), expected);
-        assert!(!footprint.wants_filling(len));
-        footprint.write(2 * AREA_BYTES, &vec![1; (ahead / 2 * AREA_BYTES) as usize]);
-        assert!(!footprint.wants_filling(len));
-        footprint.write(0, &[1]);
-        assert!(footprint.wants_filling(len));
+        assert_eq!(footprint.need(len), Need::Nothing);
+        let mut areas = (2..=ahead).map(|area| area * AREA_BYTES);
+        let mut need_after = |footprint: &mut Footprint, count: u64| {
+            for start in areas.by_ref().take(count as usize) {
+                footprint.write(start, &[1; AREA_BYTES as usize]);
+            }
+            footprint.need(len)
+        };
+        assert_eq!(need_after(&mut footprint, 1), Need::AtRest);
+        assert_eq!(need_after(&mut footprint, ahead / 2 - 1), Need::AtRest);
+        assert_eq!(need_after(&mut footprint, 1), Need::BehindCommit);
+        assert_eq!(need_after(&mut footprint, ahead / 4 - 1), Need::BehindCommit);
+        assert_eq!(need_after(&mut footprint, 1), Need::AtOnce);
+        assert_eq!(footprint.need((ahead + 1) * AREA_BYTES), Need::Nothing, "the file ends there");
         assert_eq!(fill_all(&mut footprint)[0], ahead + 1);
-        assert!(!footprint.wants_filling(ahead * AREA_BYTES), "a file that ends there");
+        assert_eq!(footprint.need(len), Need::Nothing);
     }
 
     proptest! {

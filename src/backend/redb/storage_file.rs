@@ -22,7 +22,7 @@ use redb::{BackendError, StorageBackend};
 
 use super::filler::Filler;
 use super::flush_stats::FlushStats;
-use super::footprint::Footprint;
+use super::footprint::{Footprint, Need};
 use super::segments::Segments;
 use crate::backend::disk::{Disk, LockMode, write_zeros};
 use crate::planted::planted;
@@ -232,7 +232,6 @@ impl StorageFile {
             self.shared.stats.record_written(filled_bytes + written_bytes);
             Ok(())
         });
-        self.wake_filler();
         if !self.is_diverted() {
             drop(leaving);
             let mut gathered = self.shared.gathered.lock();
@@ -266,34 +265,50 @@ impl StorageFile {
         self.shared.fill_ahead_from.store(bytes, Ordering::Release);
     }
 
-    fn wake_filler(&self) {
-        let len = self.shared.len.load(Ordering::Acquire);
-        let is_long = len >= self.shared.fill_ahead_from.load(Ordering::Acquire);
-        if is_long && self.shared.footprint.lock().wants_filling(len) {
-            let shared = Arc::downgrade(&self.shared);
-            self.shared
-                .filler
-                .wake(move || shared.upgrade().is_some_and(|shared| Self { shared }.fill_next()));
-        }
+    /// A batch is about to be committed, and was once what this returns is dropped: filling ahead
+    /// keeps out of its way.
+    pub(super) fn begin_commit(&self) -> Committing<'_> {
+        self.shared.filler.begin_commit();
+        Committing(self)
     }
 
-    /// Fills the next area, on the filler's thread, beside whatever else happens to the file: only
-    /// what writes into this area or cuts it off waits. Whether there was one.
-    fn fill_next(&self) -> bool {
+    /// How soon more is to be filled ahead.
+    fn need(&self, footprint: &Footprint) -> Need {
+        let len = self.shared.len.load(Ordering::Acquire);
+        if len < self.shared.fill_ahead_from.load(Ordering::Acquire) {
+            return Need::Nothing;
+        }
+        footprint.need(self.fillable_bytes())
+    }
+
+    /// Of the file as it is, believed or real.
+    fn fillable_bytes(&self) -> u64 {
+        let len = self.shared.len.load(Ordering::Acquire);
+        len.min(self.shared.disk_len.load(Ordering::Acquire))
+    }
+
+    /// Fills the next area where no less need is, on the filler's thread, beside whatever else
+    /// happens to the file: only what writes into this area or cuts it off waits. Answers the need
+    /// that is left.
+    fn fill_next(&self, least: Need) -> Need {
         let area = {
             let mut footprint = self.shared.footprint.lock();
+            let need = self.need(&footprint);
+            if need < least {
+                return need;
+            }
             // Asked under the lock: whoever resizes says so before it looks what is being filled.
-            let len = self.shared.len.load(Ordering::Acquire);
-            footprint.fill(len.min(self.shared.disk_len.load(Ordering::Acquire)))
+            footprint.fill(self.fillable_bytes())
         };
-        let Some(area) = area else { return false };
-        let _filling = Filling(&self.shared);
+        let Some(area) = area else { return Need::Nothing };
+        let filling = Filling(&self.shared);
         self.attempt("filling", |disk| {
             write_zeros(disk, area.clone(), || true)?;
             disk.start_writeback(area.start, area.end);
             Ok(())
         });
-        !self.is_diverted()
+        drop(filling);
+        if self.is_diverted() { Need::Nothing } else { self.need(&self.shared.footprint.lock()) }
     }
 
     /// Waits until no area is being filled that `matters`.
@@ -333,6 +348,21 @@ impl StorageFile {
             return Ok(true);
         }
         Ok(self.disk()?.lock((start, end), mode, wait)?)
+    }
+}
+
+/// A batch is being committed, until this is dropped.
+pub(super) struct Committing<'s>(&'s StorageFile);
+
+impl Drop for Committing<'_> {
+    fn drop(&mut self) {
+        let StorageFile { shared } = self.0;
+        let need = self.0.need(&shared.footprint.lock());
+        let of_file = Arc::downgrade(shared);
+        shared.filler.end_commit(need, move |least| match of_file.upgrade() {
+            Some(shared) => StorageFile { shared }.fill_next(least),
+            None => Need::Nothing,
+        });
     }
 }
 
