@@ -24,7 +24,7 @@ use common::process::{self, Finished, say, told, told_number};
 use common::sample;
 use common::temporary::TemporaryFolder;
 use eventstore::store::{BackendKind, Durability, OpenOptions, open_run};
-use eventstore::writer::CloseOptions;
+use eventstore::writer::{CloseOptions, WaitPolicy};
 use record::{Call, calls};
 
 common::process::child_roles!(play);
@@ -51,6 +51,10 @@ fn append_some() {
     let mut options = OpenOptions::default();
     match told("ES_WAY").as_str() {
         "log" => options.backend = BackendKind::Log,
+        "parked" => {
+            options.backend = BackendKind::Log;
+            options.wait_policy = WaitPolicy::Park;
+        }
         "one" => options.durability = Durability::OnePhase,
         _ => options.durability = Durability::TwoPhase,
     }
@@ -256,4 +260,26 @@ fn log_commit_is_one_write_one_flush_and_the_watermark() {
         assert!(mark.name.starts_with("pwrite") && mark.path().ends_with("/open"), "{mark:?}");
         assert_eq!(mark.result, "64", "{mark:?}");
     }
+}
+
+/// A caller who appends alone wakes nobody and is woken by nobody, even where the writer's thread
+/// sleeps for good: it takes the wheel before it publishes.
+#[test]
+fn lone_append_wakes_no_thread() {
+    let folder = TemporaryFolder::new("lone");
+    let told = [("ES_APPENDS", "50"), ("ES_WAY", "parked")];
+    let only = ["-e", "trace=futex,write"];
+    let Some(traced) = trace("appends", folder.path(), &only, &told) else { return };
+    traced.finished.expect_success();
+    let calls = calls(&traced.record);
+    let said = |call: &&Call| call.said().is_some_and(|line| line.starts_with("ack"));
+    let acks: Vec<usize> = calls.iter().filter(said).map(|call| call.began).collect();
+    let is_quiet = |commit: &&[usize]| {
+        let inside = |call: &&Call| call.began > commit[0] && call.ended < commit[1];
+        !calls.iter().filter(inside).any(|call| call.name == "futex")
+    };
+    let quiet = acks.windows(2).filter(is_quiet).count();
+    eprintln!("{quiet} of 49 appends without a futex call");
+    // What follows a commit that took more than 4 ms is the thread's.
+    assert!(acks.len() == 50 && quiet > 25, "{quiet} of 49 appends without a futex call");
 }

@@ -20,7 +20,7 @@ use super::report::{AppendFailure, Appended, CloseReport, Phase, RunState, RunSt
 use super::shared::{End, HaltCallback, Shared};
 use super::thread;
 use super::wait::{self, Deadline};
-use super::wheel::Wheel;
+use super::wheel::{Borrowed, Wheel};
 use crate::backend::{EventReader, EventStore};
 use crate::entry::Draft;
 use crate::error::{EventStoreError, Result};
@@ -105,7 +105,9 @@ impl Run {
     /// `OutOfMemory`. Nothing was claimed.
     pub fn submit_raw(&self, draft: &RawDraft<'_>, options: SubmitOptions) -> Result<u64> {
         let fill_rules = self.shared.fill_rules;
-        self.enqueue(1, options, |_, buffer| buffer.fill(draft, fill_rules, &mut Now::default()))
+        let fill =
+            |_, buffer: &mut EntryBuffer| buffer.fill(draft, fill_rules, &mut Now::default());
+        self.enqueue(1, options, fill, || None).map(|(seq, _)| seq)
     }
 
     /// Submits a batch, all or nothing, with sequences in a row; answers the first.
@@ -119,16 +121,27 @@ impl Run {
         draft_at: &mut DraftAt<'_>,
         options: SubmitOptions,
     ) -> Result<u64> {
+        self.enqueue_batch(count, draft_at, options, || None).map(|(first_seq, _)| first_seq)
+    }
+
+    fn enqueue_batch<'r>(
+        &'r self,
+        count: usize,
+        draft_at: &mut DraftAt<'_>,
+        options: SubmitOptions,
+        borrow: impl FnOnce() -> Option<Borrowed<'r>>,
+    ) -> Result<(u64, Option<Borrowed<'r>>)> {
         let entries_max = BATCH_ENTRIES_MAX.min(self.shared.queue_entries as usize);
         if count == 0 || count > entries_max {
             let reason = format!("{count} drafts, allowed are 1 to {entries_max}");
             return Err(EventStoreError::invalid("count", reason));
         }
         let (fill_rules, mut now) = (self.shared.fill_rules, Now::default());
-        self.enqueue(count, options, |index, buffer| {
+        let fill = |index, buffer: &mut EntryBuffer| {
             draft_at(index, &mut |draft| buffer.fill(draft, fill_rules, &mut now))
                 .map_err(|error| error.at_item(index))
-        })
+        };
+        self.enqueue(count, options, fill, borrow)
     }
 
     /// Submits one draft; see [`Run::submit_raw`].
@@ -170,9 +183,13 @@ impl Run {
             return Ok(Appended { first_seq: next_seq, count: 0, high_watermark });
         }
         let options = SubmitOptions { expected_seq, timeout_ns: u64::MAX };
-        let first_seq = self.submit_raw_batch(count, draft_at, options).map_err(unclaimed)?;
+        let borrow = || self.wheel.borrow(count as u64);
+        let (first_seq, borrowed) =
+            self.enqueue_batch(count, draft_at, options, borrow).map_err(unclaimed)?;
         let count = count as u64;
-        match self.wait_durable_of(first_seq + count - 1, count, u64::MAX) {
+        // The thread may have had it for a look only.
+        let borrowed = borrowed.or_else(|| self.wheel.borrow(count));
+        match self.wait_durable_with(borrowed, first_seq + count - 1, u64::MAX) {
             Ok(()) => {
                 Ok(Appended { first_seq, count, high_watermark: self.shared.watermark.durable() })
             }
@@ -202,11 +219,6 @@ impl Run {
     /// # Errors
     /// `Timeout`; `Halted`; `InvalidArgument` for a `seq` that was never claimed.
     pub fn wait_durable(&self, seq: u64, timeout_ns: u64) -> Result<()> {
-        self.wait_durable_of(seq, 1, timeout_ns)
-    }
-
-    /// The same for a caller who has so many entries queued.
-    fn wait_durable_of(&self, seq: u64, own_entries: u64, timeout_ns: u64) -> Result<()> {
         let shared = &self.shared;
         if seq <= shared.watermark.durable() {
             return Ok(());
@@ -217,13 +229,20 @@ impl Run {
             let reason = format!("{seq} was never claimed, the last is {last_claimed_seq}");
             return Err(EventStoreError::invalid("seq", reason));
         }
-        let is_durable = || (shared.watermark.durable() >= seq).then_some(Ok(()));
-        if timeout_ns == u64::MAX
-            && let Some(answer) = self.wheel.borrow(own_entries, is_durable)
-        {
-            return answer;
-        }
-        self.wait_for(timeout_ns, is_durable)
+        let borrowed = if timeout_ns == u64::MAX { self.wheel.borrow(1) } else { None };
+        self.wait_durable_with(borrowed, seq, timeout_ns)
+    }
+
+    /// Waits for a claimed `seq`, or does the writer's work until it is durable.
+    fn wait_durable_with(
+        &self,
+        borrowed: Option<Borrowed<'_>>,
+        seq: u64,
+        timeout_ns: u64,
+    ) -> Result<()> {
+        let is_durable = || (self.shared.watermark.durable() >= seq).then_some(Ok(()));
+        let answer = borrowed.and_then(|borrowed| borrowed.work_until(is_durable));
+        answer.unwrap_or_else(|| self.wait_for(timeout_ns, is_durable))
     }
 
     /// Waits until everything that was claimed when it was called is durable.
@@ -382,24 +401,30 @@ impl Run {
         }
     }
 
-    /// One submit, in the order that `handoff` numbers: buffers, room, claim, publish, bell.
-    fn enqueue(
-        &self,
+    /// One submit, in the order that `handoff` numbers: buffers, room, claim, publish, bell. The
+    /// bell is not for a caller who has borrowed the wheel before.
+    fn enqueue<'r>(
+        &'r self,
         count: usize,
         options: SubmitOptions,
         fill: impl FnMut(usize, &mut EntryBuffer) -> Result<()>,
-    ) -> Result<u64> {
+        borrow: impl FnOnce() -> Option<Borrowed<'r>>,
+    ) -> Result<(u64, Option<Borrowed<'r>>)> {
         let shared = &self.shared;
         let mut drafts = Chain::default();
         let pushed = drafts
             .fill(&shared.pool, count, fill)
             .and_then(|size| self.reserve(size, options.timeout_ns))
             .and_then(|reserved| {
+                let borrowed = borrow();
                 let pushed = shared.queue.push(reserved, options.expected_seq, &mut drafts);
-                pushed.map_err(|refused| self.refused(refused, options.expected_seq))
+                let first_seq =
+                    pushed.map_err(|refused| self.refused(refused, options.expected_seq))?;
+                Ok((first_seq, borrowed))
             });
         match pushed {
-            Ok(_) => shared.doorbell.ring_if_parked(),
+            Ok((_, None)) => shared.doorbell.ring_if_parked(),
+            Ok((_, Some(_))) => {}
             Err(_) => drafts.recycle(&shared.pool),
         }
         pushed

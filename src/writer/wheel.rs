@@ -3,12 +3,14 @@
 //! Waking a thread and being woken by it costs more than a fast disk's flush where processors fall
 //! asleep between the two. So a caller that waits without end, and alone, takes the wheel when
 //! nobody has it, commits what is queued up to its own entry, and lets go; the thread does
-//! everything else. On a disk whose commits take long the wheel stays with the thread: nothing is
-//! won there, and whoever waits is to be woken when the run halts. Nothing is lost in between:
-//! whoever lets go looks for work after that and rings for the thread, which says that it sleeps
-//! before it looks whether the wheel is free (the fences of `handoff::doorbell`).
+//! everything else. One that appends takes it before it publishes: the thread, awake just then,
+//! would be the first at it, and the caller would wait after all. On a disk whose commits take long
+//! the wheel stays with the thread: nothing is won there, and whoever waits is to be woken when the
+//! run halts. Nothing is lost in between: whoever lets go looks for work after that and rings for
+//! the thread, which says that it sleeps before it looks whether the wheel is free (the fences of
+//! `handoff::doorbell`).
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
@@ -41,35 +43,36 @@ impl Wheel {
     }
 
     /// The driver, unless somebody else has it.
-    pub(super) fn take(&self) -> Option<parking_lot::MutexGuard<'_, Driver>> {
+    pub(super) fn take(&self) -> Option<MutexGuard<'_, Driver>> {
         self.driver.try_lock()
     }
 
     /// The thread's step; idle while a caller has the wheel.
     pub(super) fn step(&self) -> Step {
-        self.take().map_or(Step::Idle, |mut driver| driver.step())
+        self.take_for_work().map_or(Step::Idle, |mut driver| driver.step())
     }
 
     /// Whether a step of the thread would do something. While a caller has the wheel it would not:
     /// that one looks once more after letting go.
     pub(super) fn has_work(&self) -> bool {
-        self.take().is_some_and(|driver| driver.has_work())
+        self.take_for_work().is_some_and(|driver| driver.has_work())
     }
 
     /// Whether entries are there to be committed by the thread.
     pub(super) fn has_entries(&self) -> bool {
-        self.take().is_some_and(|driver| driver.has_entries())
+        self.take_for_work().is_some_and(|driver| driver.has_entries())
     }
 
-    /// Does the work until `look` answers, on the calling thread, of whose entries `own_entries` are
-    /// queued. `None` when the wheel is not to be had, when much else is queued (the thread prepares
-    /// one group while another is flushed), or when the answer depends on another thread: wait for
-    /// it then.
-    pub(super) fn borrow<T>(
-        &self,
-        own_entries: u64,
-        mut look: impl FnMut() -> Option<Result<T>>,
-    ) -> Option<Result<T>> {
+    /// The driver, where work may be left: a caller that comes for the wheel does not find it taken
+    /// for a look.
+    fn take_for_work(&self) -> Option<MutexGuard<'_, Driver>> {
+        if self.shared.has_pending() { self.take() } else { None }
+    }
+
+    /// The wheel, for a caller of whose entries `own_entries` are queued or about to be, and who
+    /// will only wait for them. `None` when it is not to be had, or when much else is queued: the
+    /// thread prepares one group while another is flushed.
+    pub(super) fn borrow(&self, own_entries: u64) -> Option<Borrowed<'_>> {
         let shared = &self.shared;
         let has_others = shared.watermark.has_waiters()
             || shared.spin.has_waiter()
@@ -77,23 +80,41 @@ impl Wheel {
         if !self.is_lent || has_others || shared.stats.last_commit() > COMMIT_MAX {
             return None;
         }
-        let mut driver = self.take()?;
-        let answer = loop {
+        let driver = self.take()?;
+        Some(Borrowed { driver: Some(driver), shared })
+    }
+}
+
+/// The wheel in a caller's hands, until this is dropped.
+pub(super) struct Borrowed<'w> {
+    driver: Option<MutexGuard<'w, Driver>>,
+    shared: &'w Shared,
+}
+
+impl Borrowed<'_> {
+    /// Does the work until `look` answers, on the calling thread. `None` when the answer depends on
+    /// another thread: wait for it then.
+    pub(super) fn work_until<T>(
+        mut self,
+        mut look: impl FnMut() -> Option<Result<T>>,
+    ) -> Option<Result<T>> {
+        let driver = self.driver.as_mut()?;
+        loop {
             if let Some(answer) = look() {
-                break Some(answer);
+                return Some(answer);
             }
             match driver.step_alone() {
                 Step::Worked(_) => {}
                 // Another thread is between its claim and its publish, or the run has ended.
-                Step::Idle | Step::Finished => break None,
+                Step::Idle | Step::Finished => return None,
             }
-        };
-        drop(driver);
-        self.hand_back();
-        answer
+        }
     }
+}
 
-    fn hand_back(&self) {
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        self.driver = None;
         fence(Ordering::SeqCst);
         if self.shared.has_pending() && !planted("keep_the_wheel") {
             self.shared.doorbell.ring();
