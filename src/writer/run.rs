@@ -124,6 +124,7 @@ impl Run {
         self.enqueue_batch(count, draft_at, options, || None).map(|(first_seq, _)| first_seq)
     }
 
+    /// The same for a caller who may borrow the wheel; see [`Run::enqueue`].
     fn enqueue_batch<'r>(
         &'r self,
         count: usize,
@@ -401,8 +402,8 @@ impl Run {
         }
     }
 
-    /// One submit, in the order that `handoff` numbers: buffers, room, claim, publish, bell. The
-    /// bell is not for a caller who has borrowed the wheel before.
+    /// One submit, in the order that `handoff` numbers: buffers, room, claim, publish, bell. Nobody
+    /// is rung for where the caller has got the wheel, for which it asks once it has room.
     fn enqueue<'r>(
         &'r self,
         count: usize,

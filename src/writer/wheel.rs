@@ -64,9 +64,13 @@ impl Wheel {
     }
 
     /// The driver, where work may be left: a caller that comes for the wheel does not find it taken
-    /// for a look.
+    /// for a look. Where none comes, the look is the cheaper one for those who submit: what they
+    /// count their room with is not read.
     fn take_for_work(&self) -> Option<MutexGuard<'_, Driver>> {
-        if self.shared.has_pending() { self.take() } else { None }
+        if self.is_lent && !self.shared.has_pending() {
+            return None;
+        }
+        self.take()
     }
 
     /// The wheel, for a caller of whose entries `own_entries` are queued or about to be, and who
