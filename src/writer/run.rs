@@ -402,6 +402,11 @@ impl Run {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_writer_parked(&self) -> bool {
+        self.shared.doorbell.is_parked()
+    }
+
     /// One submit, in the order that `handoff` numbers: buffers, room, claim, publish, bell. Nobody
     /// is rung for where the caller has got the wheel, for which it asks once it has room.
     fn enqueue<'r>(

@@ -32,6 +32,8 @@ pub(super) struct Wheel {
     driver: Mutex<Driver>,
     /// Callers may take it: the host has not set a processor or a policy for the thread alone.
     is_lent: bool,
+    /// A submit after a caller's commit is to find the thread dozing.
+    is_kept_hot: bool,
 }
 
 impl Wheel {
@@ -39,7 +41,8 @@ impl Wheel {
         let is_lent = !settings.manual
             && settings.writer_cpu.is_none()
             && settings.wait_policy != WaitPolicy::Spin;
-        Self { shared, driver: Mutex::new(driver), is_lent }
+        let is_kept_hot = settings.wait_policy == WaitPolicy::Timed;
+        Self { shared, driver: Mutex::new(driver), is_lent, is_kept_hot }
     }
 
     /// The driver, unless somebody else has it.
@@ -85,14 +88,15 @@ impl Wheel {
             return None;
         }
         let driver = self.take()?;
-        Some(Borrowed { driver: Some(driver), shared })
+        Some(Borrowed { driver, _look: LookAfter(self) })
     }
 }
 
 /// The wheel in a caller's hands, until this is dropped.
 pub(super) struct Borrowed<'w> {
-    driver: Option<MutexGuard<'w, Driver>>,
-    shared: &'w Shared,
+    // Dropped first: what is looked for after it may be done by the thread.
+    driver: MutexGuard<'w, Driver>,
+    _look: LookAfter<'w>,
 }
 
 impl Borrowed<'_> {
@@ -102,12 +106,11 @@ impl Borrowed<'_> {
         mut self,
         mut look: impl FnMut() -> Option<Result<T>>,
     ) -> Option<Result<T>> {
-        let driver = self.driver.as_mut()?;
         loop {
             if let Some(answer) = look() {
                 return Some(answer);
             }
-            match driver.step_alone() {
+            match self.driver.step_alone() {
                 Step::Worked(_) => {}
                 // Another thread is between its claim and its publish, or the run has ended.
                 Step::Idle | Step::Finished => return None,
@@ -116,12 +119,17 @@ impl Borrowed<'_> {
     }
 }
 
-impl Drop for Borrowed<'_> {
+/// When dropped, rings for what is left to do.
+struct LookAfter<'w>(&'w Wheel);
+
+impl Drop for LookAfter<'_> {
     fn drop(&mut self) {
-        self.driver = None;
+        let shared = &self.0.shared;
         fence(Ordering::SeqCst);
-        if self.shared.has_pending() && !planted("keep_the_wheel") {
-            self.shared.doorbell.ring();
+        if shared.has_pending() && !planted("keep_the_wheel") {
+            shared.doorbell.ring();
+        } else if self.0.is_kept_hot {
+            shared.doorbell.ring_if_parked();
         }
     }
 }

@@ -281,7 +281,7 @@ impl StorageFile {
         footprint.need(self.fillable_bytes())
     }
 
-    /// Of the file as it is, believed or real.
+    /// How much of the file may be filled: what redb believes to be there and the disk has.
     fn fillable_bytes(&self) -> u64 {
         let len = self.shared.len.load(Ordering::Acquire);
         len.min(self.shared.disk_len.load(Ordering::Acquire))

@@ -44,6 +44,11 @@ impl Doorbell {
         self.ring_from(DOZING);
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_parked(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == PARKED
+    }
+
     fn ring_from(&self, depth: u32) {
         if !planted("lost_doorbell") {
             fence(Ordering::SeqCst);

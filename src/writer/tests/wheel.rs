@@ -57,6 +57,26 @@ fn nothing_is_left_behind_when_the_wheel_is_let_go() {
     assert!(borrowed > 0, "no caller ever had the wheel");
 }
 
+/// Where the policy keeps the thread hot, an append that it had no part in does too: a submit after
+/// it finds the thread dozing, not parked.
+#[test]
+fn append_leaves_the_thread_hot() {
+    let (run, script) = start(&Settings { hot_ns: 1_000_000_000, ..settings() });
+    let wait_until = |what: &str, is_parked: bool| {
+        let since = Instant::now();
+        while run.is_writer_parked() != is_parked {
+            assert!(since.elapsed() < Duration::from_secs(10), "{what}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    };
+    wait_until("an idle thread parks", true);
+    run.append_batch(&[draft(1)], 0).unwrap();
+    assert_eq!(*script.threads.lock().unwrap(), [thread::current().id()]);
+    wait_until("the thread is hot", false);
+    thread::sleep(Duration::from_millis(20));
+    assert!(!run.is_writer_parked(), "the thread stays hot");
+}
+
 /// A refused write on the caller's own thread halts the run for everybody.
 #[test]
 fn refused_write_of_a_caller_halts_the_run() {
