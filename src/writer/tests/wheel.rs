@@ -10,19 +10,18 @@ use crate::writer::{CloseOptions, Settings, SubmitOptions, WaitPolicy};
 
 const WAIT: SubmitOptions = SubmitOptions { expected_seq: 0, timeout_ns: u64::MAX };
 
-/// A caller who waits without end, and alone, commits on its own thread.
+/// A caller who waits without end, and alone, commits on its own thread. The writer's thread is rung
+/// by the submit, so it may be the first at any one entry, but not for ever.
 #[test]
 fn lone_waiter_commits_itself() {
     let settings = Settings { wait_policy: WaitPolicy::Park, ..settings() };
     let (run, script) = start(&settings);
     let caller = thread::current().id();
-    for ts_init in 1..=100 {
-        let seq = submit(&run, ts_init);
-        run.wait_durable(seq, u64::MAX).unwrap();
+    let since = Instant::now();
+    while !script.threads.lock().unwrap().contains(&caller) {
+        assert!(since.elapsed() < Duration::from_secs(10), "all commits were the writer's");
+        run.wait_durable(submit(&run, 1), u64::MAX).unwrap();
     }
-    let threads = script.threads.lock().unwrap().clone();
-    let own = threads.iter().filter(|thread| **thread == caller).count();
-    assert!(own >= 10, "{own} of {} commits", threads.len());
 }
 
 /// A plain submit that comes while a caller has the wheel is committed without anybody waiting for
@@ -31,30 +30,30 @@ fn lone_waiter_commits_itself() {
 fn nothing_is_left_behind_when_the_wheel_is_let_go() {
     let settings = Settings { wait_policy: WaitPolicy::Park, ..settings() };
     let (run, script) = start(&settings);
-    let mut borrowed = 0;
+    let mut own_commits = 0;
     for _ in 0..20 {
         let appends = script.appends.load(Ordering::SeqCst);
         script.hold();
-        let waiter = {
+        let caller = {
             let run = run.clone();
-            thread::spawn(move || run.wait_durable(submit(&run, 1), u64::MAX).unwrap())
+            thread::spawn(move || run.append_batch(&[draft(1)], 0).unwrap())
         };
         while script.appends.load(Ordering::SeqCst) == appends {
             thread::yield_now();
         }
         let holder = *script.threads.lock().unwrap().last().unwrap();
-        borrowed += u32::from(holder == waiter.thread().id());
+        own_commits += u32::from(holder == caller.thread().id());
         let seq = submit(&run, 2);
         thread::sleep(Duration::from_millis(20)); // the thread has parked again
         script.release();
-        waiter.join().unwrap();
+        caller.join().unwrap();
         let since = Instant::now();
         while run.state().high_watermark < seq {
             assert!(since.elapsed() < Duration::from_secs(10), "entry {seq} was left behind");
             thread::yield_now();
         }
     }
-    assert!(borrowed > 0, "no caller ever had the wheel");
+    assert!(own_commits > 0, "no caller ever had the wheel");
 }
 
 /// Where the policy keeps the thread hot, an append that it had no part in does too: a submit after
