@@ -56,6 +56,8 @@ fn append_some() {
             options.wait_policy = WaitPolicy::Park;
         }
         "one" => options.durability = Durability::OnePhase,
+        "driven" => options.manual = true,
+        "driven log" => (options.manual, options.backend) = (true, BackendKind::Log),
         _ => options.durability = Durability::TwoPhase,
     }
     let run = open_run(Path::new(&told("ES_BASE")), &sample::full_manifest(RUN), options);
@@ -260,6 +262,34 @@ fn log_commit_is_one_write_one_flush_and_the_watermark() {
         assert!(mark.name.starts_with("pwrite") && mark.path().ends_with("/open"), "{mark:?}");
         assert_eq!(mark.result, "64", "{mark:?}");
     }
+}
+
+/// A commit that the caller makes blocks SIGXFSZ and gives it back, once for all that it writes.
+fn assert_one_change_of_the_mask(way: &str) {
+    let folder = TemporaryFolder::new("mask");
+    let told = [("ES_APPENDS", "50"), ("ES_WAY", way)];
+    let only = ["-e", "trace=rt_sigprocmask,write,pwritev"];
+    let Some(traced) = trace("appends", folder.path(), &only, &told) else { return };
+    traced.finished.expect_success();
+    let calls = calls(&traced.record);
+    let said = |call: &&Call| call.said().is_some_and(|line| line.starts_with("ack"));
+    let acks: Vec<usize> = calls.iter().filter(said).map(|call| call.began).collect();
+    assert_eq!(acks.len(), 50);
+    for commit in acks.windows(2) {
+        let inside = |call: &&Call| call.began > commit[0] && call.ended < commit[1];
+        let count = |name| calls.iter().filter(inside).filter(|call| call.name == name).count();
+        let (writes, changes) = (count("pwritev"), count("rt_sigprocmask"));
+        assert!(
+            writes > 1 && changes == 2,
+            "{way}: {writes} writes, the mask changed {changes} times"
+        );
+    }
+}
+
+#[test]
+fn commit_blocks_its_signal_once() {
+    assert_one_change_of_the_mask("driven");
+    assert_one_change_of_the_mask("driven log");
 }
 
 /// A caller who appends alone wakes nobody and is woken by nobody, even where the writer's thread

@@ -150,6 +150,7 @@ use crate::digest::RunDigest;
 use crate::entry::AppendEntry;
 use crate::error::{EventStoreError, Fault, Result};
 use crate::manifest::{RunManifest, RunStatus};
+use crate::platform::signal::blocking_sigxfsz;
 use crate::snapshot::SnapshotAnchor;
 
 /// How a run's log is written.
@@ -413,7 +414,8 @@ impl EventStore for LogStore {
         let open = self.open()?;
         open.ledger.check_append(entries)?;
         if !entries.is_empty() {
-            open.writer()?.append(entries)?;
+            let writer = open.writer()?;
+            blocking_sigxfsz(|| writer.append(entries))?;
             open.ledger.committed(entries);
         }
         Ok(open.ledger.high_watermark())

@@ -1,8 +1,9 @@
 //! Signals: what the writer's thread blocks, and how file I/O survives a file size limit.
 //!
 //! A write past `RLIMIT_FSIZE` raises SIGXFSZ, whose default action ends the host. So every write
-//! runs with it blocked and takes it back after `EFBIG`, unless it was pending before. The
-//! writer's thread blocks it for good, so that its writes cost no further system call.
+//! runs with it blocked and takes it back after `EFBIG`, unless it was pending before. Blocking
+//! takes two system calls: a commit blocks it once for all its writes, and the writer's thread for
+//! good.
 
 use std::cell::Cell;
 use std::io;
@@ -10,7 +11,17 @@ use std::mem::MaybeUninit;
 use std::ptr;
 
 thread_local! {
-    static MASKED: Cell<bool> = const { Cell::new(false) };
+    static SIGXFSZ: Cell<Sigxfsz> = const { Cell::new(Sigxfsz::AsTheHostHasIt) };
+}
+
+/// What became of SIGXFSZ on a thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sigxfsz {
+    AsTheHostHasIt,
+    /// Blocked; one that comes is of our own writes.
+    Blocked,
+    /// Blocked with one pending, which is the host's and stays.
+    BlockedAndPending,
 }
 
 /// Left open on the writer's thread: faults of the thread itself, which only it can answer for.
@@ -51,30 +62,43 @@ impl Drop for MaskGuard {
 
 /// Tells that the calling thread was spawned under [`block_for_spawn`] and keeps that mask.
 pub(crate) fn mark_masked() {
-    MASKED.set(true);
+    SIGXFSZ.set(Sigxfsz::Blocked);
 }
 
 /// Runs file I/O so that a file size limit is an error and never a signal.
 pub(crate) fn without_sigxfsz<T>(operation: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    if MASKED.get() {
+    blocking_sigxfsz(|| {
         let result = operation();
-        if is_file_size_limit(&result) {
+        if is_file_size_limit(&result) && SIGXFSZ.get() == Sigxfsz::Blocked {
             take_pending();
         }
-        return result;
+        result
+    })
+}
+
+/// Blocks SIGXFSZ around several operations of [`without_sigxfsz`], which then cost no system call
+/// for it; nor does this within itself or on the store's own threads.
+pub(crate) fn blocking_sigxfsz<T>(work: impl FnOnce() -> T) -> T {
+    if SIGXFSZ.get() != Sigxfsz::AsTheHostHasIt {
+        return work();
     }
     let mut only = empty_set();
     // SAFETY: `only` is an initialised set.
     unsafe { libc::sigaddset(&raw mut only, libc::SIGXFSZ) };
-    let guard = MaskGuard { previous: set_mask(libc::SIG_BLOCK, &only) };
+    let guard = BlockGuard(MaskGuard { previous: set_mask(libc::SIG_BLOCK, &only) });
     // Unblocked before means that none was pending; blocked before, one may be the host's.
-    let was_pending = has_sigxfsz(&guard.previous) && is_pending();
-    let result = operation();
-    if is_file_size_limit(&result) && !was_pending {
-        take_pending();
+    let was_pending = has_sigxfsz(&guard.0.previous) && is_pending();
+    SIGXFSZ.set(if was_pending { Sigxfsz::BlockedAndPending } else { Sigxfsz::Blocked });
+    work()
+}
+
+/// Gives SIGXFSZ back to the host when dropped, also by a panic.
+struct BlockGuard(MaskGuard);
+
+impl Drop for BlockGuard {
+    fn drop(&mut self) {
+        SIGXFSZ.set(Sigxfsz::AsTheHostHasIt);
     }
-    drop(guard);
-    result
 }
 
 fn is_file_size_limit<T>(result: &io::Result<T>) -> bool {
@@ -140,6 +164,29 @@ mod tests {
         .unwrap();
     }
 
+    /// Blocked once around several writes, the signal of each is gone before the next; a panic in
+    /// between leaves the mask as it was.
+    #[test]
+    fn blocked_once_for_several_writes() {
+        std::thread::spawn(|| {
+            let is_blocked = || has_sigxfsz(&set_mask(libc::SIG_BLOCK, &empty_set()));
+            let work = || {
+                blocking_sigxfsz(|| {
+                    for _ in 0..2 {
+                        assert!(without_sigxfsz(too_big).is_err());
+                        assert!(is_blocked() && !is_pending());
+                    }
+                    std::panic::resume_unwind(Box::new("in the middle"));
+                })
+            };
+            assert!(std::panic::catch_unwind(work).is_err());
+            assert!(!is_blocked());
+            assert!(without_sigxfsz(too_big).is_err());
+        })
+        .join()
+        .unwrap();
+    }
+
     /// A signal that the host had blocked and pending is still there afterwards.
     #[test]
     fn pending_signal_of_the_host_is_kept() {
@@ -147,6 +194,7 @@ mod tests {
             let guard = block_for_spawn();
             let _ = too_big();
             assert!(without_sigxfsz(too_big).is_err());
+            blocking_sigxfsz(|| assert!(without_sigxfsz(too_big).is_err()));
             assert!(is_pending());
             take_pending();
             drop(guard);

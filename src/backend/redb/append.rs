@@ -20,6 +20,7 @@ use crate::entry::{AppendEntry, EntryView};
 use crate::error::{EventStoreError, Result};
 use crate::index::IndexKind;
 use crate::manifest::RunManifest;
+use crate::platform::signal::blocking_sigxfsz;
 use crate::snapshot::SnapshotAnchor;
 
 /// So many rows or more go through a gap between two rows of their table, where redb fills whole
@@ -41,15 +42,17 @@ impl Writer<'_> {
         &self,
         write: impl FnOnce(&WriteTransaction) -> Result<T>,
     ) -> Result<T> {
-        self.check()?;
-        let mut transaction = self.database.begin_write().at(self.path)?;
-        transaction.set_two_phase_commit(self.two_phase);
-        let written = write(&transaction)?;
-        // A growth that was refused: the commit would only be thrown away.
-        self.check()?;
-        transaction.commit().at(self.path)?;
-        self.check()?;
-        Ok(written)
+        blocking_sigxfsz(|| {
+            self.check()?;
+            let mut transaction = self.database.begin_write().at(self.path)?;
+            transaction.set_two_phase_commit(self.two_phase);
+            let written = write(&transaction)?;
+            // A growth that was refused: the commit would only be thrown away.
+            self.check()?;
+            transaction.commit().at(self.path)?;
+            self.check()?;
+            Ok(written)
+        })
     }
 
     fn check(&self) -> Result<()> {
