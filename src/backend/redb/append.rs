@@ -91,12 +91,14 @@ impl Writer<'_> {
 
     /// Adds the batch's keys that are new, in the order of the index.
     fn index(&self, transaction: &WriteTransaction, entries: &[AppendEntry<'_>]) -> Result<()> {
-        for kind in IndexKind::ALL {
-            let mut keys: Vec<(&str, u64)> = Vec::new();
-            for item in entries {
-                let of_kind = item.keys.iter().filter(|(of, _)| *of == kind);
-                keys.extend(of_kind.map(|(_, key)| (key, item.entry.seq)));
+        let mut keys_by_kind = IndexKind::ALL.map(|kind| (kind, Vec::<(&str, u64)>::new()));
+        for item in entries {
+            for (kind, key) in item.keys.iter() {
+                let of_kind = keys_by_kind.iter_mut().find(|(of, _)| *of == kind);
+                of_kind.expect("one of ALL").1.push((key, item.entry.seq));
             }
+        }
+        for (kind, mut keys) in keys_by_kind {
             if keys.is_empty() {
                 continue;
             }
