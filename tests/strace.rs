@@ -294,7 +294,7 @@ fn commit_blocks_its_signal_once() {
 
 /// A caller who appends alone wakes nobody and is woken by nobody, even where the writer's thread
 /// sleeps for good: it takes the wheel before it publishes. In memory, because a disk whose commits
-/// take more than 4 ms leaves the wheel with the thread.
+/// take more than 16 ms leaves the wheel with the thread.
 #[test]
 fn lone_append_wakes_no_thread() {
     let folder = TemporaryFolder::new("lone");
@@ -311,6 +311,6 @@ fn lone_append_wakes_no_thread() {
     };
     let quiet = acks.windows(2).filter(is_quiet).count();
     eprintln!("{quiet} of 49 appends without a futex call");
-    // What follows a commit that lost its processor for 4 ms is the thread's.
+    // What follows a commit that lost its processor for 16 ms is the thread's.
     assert!(acks.len() == 50 && quiet > 25, "{quiet} of 49 appends without a futex call");
 }

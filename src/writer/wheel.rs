@@ -22,7 +22,7 @@ use crate::error::Result;
 use crate::planted::planted;
 
 /// A disk whose commits take longer leaves the wheel with the thread.
-const COMMIT_MAX: Duration = Duration::from_millis(4);
+const COMMIT_MAX: Duration = Duration::from_millis(16);
 /// How many entries of others a caller commits with its own.
 const OTHERS_MAX: u64 = 64;
 
