@@ -17,7 +17,7 @@ use crate::platform::lock::InstanceLock;
 use crate::reader::Reader;
 use crate::writer::{
     Created, HaltCallback, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, QueueMemory, Run, Settings,
-    WaitPolicy,
+    WaitPolicy, WriterThread,
 };
 
 pub use crate::backend::run_format::CopiedRun;
@@ -138,11 +138,13 @@ impl Default for ReaderOptions {
 /// # Errors
 /// `InvalidArgument` for the manifest or an option; `Locked` while another writer or recovery has
 /// the instance; `AlreadyExists`, `CrashedPredecessor` for a name that is taken; `Unsupported`
-/// for a file system without locks; `Disk`, `Backend`; `OutOfMemory`. Nothing is left under the run's name.
+/// for a file system without locks; `Disk`, `Backend`; `OutOfMemory`. Nothing is left under the run's
+/// name, unless the disk refused its `RunStarted`: that run is for recovery.
 pub fn open_run(base: &Path, manifest: &RunManifest, options: OpenOptions) -> Result<Run> {
     manifest.check_new()?;
     let settings = checked(&options)?;
     let memory = QueueMemory::new(&settings)?;
+    let thread = WriterThread::spawn(&settings)?;
     let created = match options.backend {
         BackendKind::Memory => {
             let mut store = MemoryStore::new(options.digest_key);
@@ -152,7 +154,7 @@ pub fn open_run(base: &Path, manifest: &RunManifest, options: OpenOptions) -> Re
         BackendKind::Redb => create_redb(base, manifest, &options)?,
         BackendKind::Log => create_log(base, manifest, &options)?,
     };
-    Run::start(created, manifest, &settings, memory, options.on_halt)
+    Run::start(created, manifest, &settings, memory, thread, options.on_halt)
 }
 
 fn create_redb(base: &Path, manifest: &RunManifest, options: &OpenOptions) -> Result<Created> {

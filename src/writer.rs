@@ -35,3 +35,4 @@ pub(crate) use handoff::watermark::Watermark;
 pub(crate) use memory::QueueMemory;
 pub(crate) use options::Settings;
 pub(crate) use run::Created;
+pub(crate) use thread::WriterThread;

@@ -35,6 +35,7 @@ fn play(role: &str) {
     match role {
         "appends" => append_some(),
         "halts" => faults::append_until_halted(),
+        "refused" => faults::open_without_a_thread(),
         "survives" => faults::append_through(),
         "reads" => live_reads::read_during_flushes(),
         other => panic!("no role is called {other}"),

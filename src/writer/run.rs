@@ -18,7 +18,7 @@ use super::memory::QueueMemory;
 use super::options::{CloseOptions, Settings, SubmitOptions};
 use super::report::{AppendFailure, Appended, CloseReport, Phase, RunState, RunStats};
 use super::shared::{End, HaltCallback, Shared};
-use super::thread;
+use super::thread::WriterThread;
 use super::wait::{self, Deadline};
 use super::wheel::{Borrowed, Wheel};
 use crate::backend::{EventReader, EventStore};
@@ -62,12 +62,14 @@ const _: () = {
 };
 
 impl Run {
-    /// Starts writing a run that was just created from `manifest`.
+    /// Starts writing a run that was just created from `manifest`; `thread` is the one for these
+    /// settings.
     pub(crate) fn start(
         created: Created,
         manifest: &RunManifest,
         settings: &Settings,
         memory: QueueMemory,
+        thread: Option<WriterThread>,
         on_halt: Option<HaltCallback>,
     ) -> Result<Self> {
         let Created { mut store, path, instance_lock, reopen } = created;
@@ -92,8 +94,8 @@ impl Run {
         let driver =
             Driver::new(Arc::clone(&shared), store, taker, ts_init_max, manifest.start_ts_init);
         let wheel = Arc::new(Wheel::new(Arc::clone(&shared), driver, settings));
-        if !settings.manual {
-            thread::spawn(Arc::clone(&wheel), Arc::clone(&shared), settings)?;
+        if let Some(thread) = thread {
+            thread.write(Arc::clone(&wheel), Arc::clone(&shared));
         }
         Ok(Self { shared, path, wheel, is_manual: settings.manual })
     }

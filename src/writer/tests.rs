@@ -49,7 +49,8 @@ fn start_with(
     store.open_run(&manifest).unwrap();
     let created = Created { store: Box::new(store), path: None, instance_lock: None, reopen: None };
     let memory = QueueMemory::new(settings).unwrap();
-    Arc::new(Run::start(created, &manifest, settings, memory, on_halt).unwrap())
+    let thread = WriterThread::spawn(settings).unwrap();
+    Arc::new(Run::start(created, &manifest, settings, memory, thread, on_halt).unwrap())
 }
 
 fn start(settings: &Settings) -> (Arc<Run>, Arc<Script>) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::drive::Step;
@@ -15,21 +16,39 @@ use crate::platform::{affinity, thread};
 /// slack of 50 us more, so a shorter one would not end sooner.
 const DOZE: Duration = Duration::from_micros(50);
 
-/// Starts the thread.
-pub(super) fn spawn(wheel: Arc<Wheel>, shared: Arc<Shared>, settings: &Settings) -> Result<()> {
-    let (policy, cpu) = (settings.wait_policy, settings.writer_cpu);
-    let hot = Duration::from_nanos(settings.hot_ns);
-    let linger = Duration::from_nanos(settings.group_linger_ns);
-    let work = move || {
-        if let Some(cpu) = cpu {
-            affinity::pin_this_thread(cpu);
+/// A thread without a run as yet. Dropped without one, it ends.
+pub(crate) struct WriterThread(SyncSender<(Arc<Wheel>, Arc<Shared>)>);
+
+impl WriterThread {
+    /// Starts the thread that a run of these settings has, before the run is made: where the system
+    /// refuses the thread, no run is left behind. `None` for a manual run.
+    pub(crate) fn spawn(settings: &Settings) -> Result<Option<Self>> {
+        if settings.manual {
+            return Ok(None);
         }
-        Loop { wheel, shared, policy, hot, linger }.run();
-    };
-    thread::spawn("es-writer", work).map(drop).map_err(|error| {
-        let fault = Fault::from_io("starting the writer thread", None, error);
-        EventStoreError::Backend(Box::new(fault))
-    })
+        let (policy, cpu) = (settings.wait_policy, settings.writer_cpu);
+        let hot = Duration::from_nanos(settings.hot_ns);
+        let linger = Duration::from_nanos(settings.group_linger_ns);
+        let (sender, receiver) = sync_channel(1);
+        let work = move || {
+            let Ok((wheel, shared)) = receiver.recv() else { return };
+            if let Some(cpu) = cpu {
+                affinity::pin_this_thread(cpu);
+            }
+            Loop { wheel, shared, policy, hot, linger }.run();
+        };
+        thread::spawn("es-writer", work).map_err(|error| {
+            let fault = Fault::from_io("starting the writer thread", None, error);
+            EventStoreError::Backend(Box::new(fault))
+        })?;
+        Ok(Some(Self(sender)))
+    }
+
+    /// Gives it its run.
+    pub(super) fn write(self, wheel: Arc<Wheel>, shared: Arc<Shared>) {
+        // Room for one: never waits, and the thread waits for it.
+        let _ = self.0.send((wheel, shared));
+    }
 }
 
 struct Loop {

@@ -101,6 +101,36 @@ fn calls_of_an_open(backend: BackendKind, name: &str) -> Option<usize> {
     Some(calls.iter().filter(|call| call.ended < open && call.name == name).count())
 }
 
+/// Role: opens a run where the system gives no thread.
+pub(super) fn open_without_a_thread() {
+    let options = OpenOptions { backend: told_backend(), ..OpenOptions::default() };
+    let error = open_run(Path::new(&told("ES_BASE")), &sample::full_manifest(RUN), options)
+        .err()
+        .expect("no run without its thread");
+    let errno = error.fault().and_then(|fault| fault.errno);
+    assert_eq!((variant(&error), errno), ("Backend", Some(libc::EAGAIN)), "{error}");
+    say(&format!("refused {error}"));
+}
+
+/// A thread that the system refuses is told by what it was for, and leaves no run behind: the name
+/// is still to be had.
+#[test]
+fn refused_thread_leaves_no_run() {
+    for backend in [Redb, Log] {
+        let folder = TemporaryFolder::new("refused");
+        let inject = ["-e", "trace=clone,clone3", "-e", "inject=clone,clone3:error=EAGAIN"];
+        let name = format!("{backend:?}");
+        let told = [("ES_BACKEND", &*name)];
+        let Some(traced) = trace("refused", folder.path(), &inject, &told) else { return };
+        let finished = traced.finished.expect_success();
+        let reason = finished.last("refused").expect("it said so");
+        assert!(reason.contains("starting the writer thread"), "{reason}");
+        let options = OpenOptions { backend, ..OpenOptions::default() };
+        let run = open_run(folder.path(), &sample::full_manifest(RUN), options);
+        run.expect("the name is free").close(&CloseOptions::default()).expect("a close");
+    }
+}
+
 /// Makes one of these calls fail, and expects a halt for this reason.
 fn assert_halts(backend: BackendKind, call: &str, error: &str, nth: Nth, expected: &str) {
     let folder = TemporaryFolder::new("fault");

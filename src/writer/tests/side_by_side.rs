@@ -14,7 +14,9 @@ use crate::error::{EventStoreError, Result};
 use crate::index::KeyList;
 use crate::manifest::{RunManifest, RunStatus};
 use crate::snapshot::SnapshotAnchor;
-use crate::writer::{CloseOptions, Created, QueueMemory, Run, Settings, SubmitOptions};
+use crate::writer::{
+    CloseOptions, Created, QueueMemory, Run, Settings, SubmitOptions, WriterThread,
+};
 
 /// What happened, and what shall happen.
 #[derive(Default)]
@@ -126,7 +128,8 @@ fn start(script: &Arc<Script>) -> Run {
     let created = Created { store, path: None, instance_lock: None, reopen: None };
     let settings = Settings { queue_entries: 4096, group_entries: GROUP_ENTRIES, ..settings() };
     let memory = QueueMemory::new(&settings).unwrap();
-    Run::start(created, &manifest, &settings, memory, None).unwrap()
+    let thread = WriterThread::spawn(&settings).unwrap();
+    Run::start(created, &manifest, &settings, memory, thread, None).unwrap()
 }
 
 /// Under a backlog two batches are on their way at once, an anchor comes when its entry is durable
