@@ -186,6 +186,20 @@ fn a_missing_flush_is_noticed() {
     assert!(noticed.contains("the file"), "{noticed}");
 }
 
+/// The calls within each commit: from one acknowledgement to the next.
+fn by_commit(calls: &[Call]) -> Vec<Vec<&Call>> {
+    let said = |call: &&Call| call.said().is_some_and(|line| line.starts_with("ack"));
+    let acks: Vec<usize> = calls.iter().filter(said).map(|call| call.began).collect();
+    let within = |commit: &[usize]| {
+        calls.iter().filter(|call| call.began > commit[0] && call.ended < commit[1]).collect()
+    };
+    acks.windows(2).map(within).collect()
+}
+
+fn count(calls: &[&Call], name: &str) -> usize {
+    calls.iter().filter(|call| call.name == name).count()
+}
+
 /// How many flushes each commit made: those that did not grow the file, and those that did.
 struct Flushes {
     plain: Vec<usize>,
@@ -193,14 +207,11 @@ struct Flushes {
 }
 
 fn flushes_by_commit(calls: &[Call]) -> Flushes {
-    let said = |call: &&Call| call.said().is_some_and(|line| line.starts_with("ack"));
-    let acks: Vec<usize> = calls.iter().filter(said).map(|call| call.began).collect();
     let mut flushes = Flushes { plain: Vec::new(), grown: Vec::new() };
-    for commit in acks.windows(2) {
-        let inside = |call: &&Call| call.began > commit[0] && call.ended < commit[1];
-        let count = |name| calls.iter().filter(inside).filter(|call| call.name == name).count();
-        let list = if count("fallocate") == 0 { &mut flushes.plain } else { &mut flushes.grown };
-        list.push(count("fdatasync"));
+    for commit in by_commit(calls) {
+        let is_grown = count(&commit, "fallocate") > 0;
+        let list = if is_grown { &mut flushes.grown } else { &mut flushes.plain };
+        list.push(count(&commit, "fdatasync"));
     }
     flushes
 }
@@ -245,18 +256,10 @@ fn log_commit_is_one_write_one_flush_and_the_watermark() {
     let Some(traced) = trace("appends", folder.path(), &[], &told) else { return };
     traced.finished.expect_success();
     let calls = calls(&traced.record);
-    let acks: Vec<usize> = calls
-        .iter()
-        .filter(|call| call.said().is_some_and(|line| line.starts_with("ack")))
-        .map(|call| call.began)
-        .collect();
-    assert_eq!(acks.len(), 50);
-    for commit in acks.windows(2) {
-        let inside: Vec<&Call> = calls
-            .iter()
-            .filter(|call| call.began > commit[0] && call.ended < commit[1])
-            .filter(|call| call.is_for_run_file())
-            .collect();
+    let commits = by_commit(&calls);
+    assert_eq!(commits.len(), 49);
+    for mut inside in commits {
+        inside.retain(|call| call.is_for_run_file());
         let [group, flush, mark] = inside[..] else { panic!("{inside:#?}") };
         assert!(group.name.starts_with("pwrite") && group.path().ends_with(".seg"), "{group:?}");
         assert!(flush.name == "fdatasync" && flush.path() == group.path(), "{flush:?}");
@@ -273,13 +276,10 @@ fn assert_one_change_of_the_mask(way: &str) {
     let Some(traced) = trace("appends", folder.path(), &only, &told) else { return };
     traced.finished.expect_success();
     let calls = calls(&traced.record);
-    let said = |call: &&Call| call.said().is_some_and(|line| line.starts_with("ack"));
-    let acks: Vec<usize> = calls.iter().filter(said).map(|call| call.began).collect();
-    assert_eq!(acks.len(), 50);
-    for commit in acks.windows(2) {
-        let inside = |call: &&Call| call.began > commit[0] && call.ended < commit[1];
-        let count = |name| calls.iter().filter(inside).filter(|call| call.name == name).count();
-        let (writes, changes) = (count("pwritev"), count("rt_sigprocmask"));
+    let commits = by_commit(&calls);
+    assert_eq!(commits.len(), 49);
+    for commit in commits {
+        let (writes, changes) = (count(&commit, "pwritev"), count(&commit, "rt_sigprocmask"));
         assert!(
             writes > 1 && changes == 2,
             "{way}: {writes} writes, the mask changed {changes} times"
@@ -304,14 +304,9 @@ fn lone_append_wakes_no_thread() {
     let Some(traced) = trace("appends", folder.path(), &only, &told) else { return };
     traced.finished.expect_success();
     let calls = calls(&traced.record);
-    let said = |call: &&Call| call.said().is_some_and(|line| line.starts_with("ack"));
-    let acks: Vec<usize> = calls.iter().filter(said).map(|call| call.began).collect();
-    let is_quiet = |commit: &&[usize]| {
-        let inside = |call: &&Call| call.began > commit[0] && call.ended < commit[1];
-        !calls.iter().filter(inside).any(|call| call.name == "futex")
-    };
-    let quiet = acks.windows(2).filter(is_quiet).count();
+    let commits = by_commit(&calls);
+    let quiet = commits.iter().filter(|commit| count(commit, "futex") == 0).count();
     eprintln!("{quiet} of 49 appends without a futex call");
     // What follows a commit that lost its processor for 16 ms is the thread's.
-    assert!(acks.len() == 50 && quiet > 25, "{quiet} of 49 appends without a futex call");
+    assert!(commits.len() == 49 && quiet > 25, "{quiet} of 49 appends without a futex call");
 }

@@ -77,7 +77,7 @@ pub(crate) fn without_sigxfsz<T>(operation: impl FnOnce() -> io::Result<T>) -> i
 }
 
 /// Blocks SIGXFSZ around several operations of [`without_sigxfsz`], which then cost no system call
-/// for it; nor does this within itself or on the store's own threads.
+/// for it. Free where it is blocked already: within itself, and on the store's own threads.
 pub(crate) fn blocking_sigxfsz<T>(work: impl FnOnce() -> T) -> T {
     if SIGXFSZ.get() != Sigxfsz::AsTheHostHasIt {
         return work();

@@ -21,7 +21,8 @@ use super::shared::Shared;
 use crate::error::Result;
 use crate::planted::planted;
 
-/// A disk whose commits take longer leaves the wheel with the thread.
+/// A disk whose commits take longer leaves the wheel with the thread, as one that seeks may. Large
+/// batches of a slow processor stay below: going back and forth, each would move to the other cache.
 const COMMIT_MAX: Duration = Duration::from_millis(16);
 /// How many entries of others a caller commits with its own.
 const OTHERS_MAX: u64 = 64;
