@@ -139,7 +139,8 @@ impl Default for ReaderOptions {
 /// `InvalidArgument` for the manifest or an option; `Locked` while another writer or recovery has
 /// the instance; `AlreadyExists`, `CrashedPredecessor` for a name that is taken; `Unsupported`
 /// for a file system without locks; `Disk`, `Backend`; `OutOfMemory`. Nothing is left under the run's
-/// name, unless the disk refused its `RunStarted`: that run is for recovery.
+/// name, unless the disk failed at the flush of the directory or at `RunStarted`: that run is for
+/// recovery.
 pub fn open_run(base: &Path, manifest: &RunManifest, options: OpenOptions) -> Result<Run> {
     manifest.check_new()?;
     let settings = checked(&options)?;

@@ -152,7 +152,9 @@ pub unsafe extern "C" fn es_init_reader_options(
 ///         ES_ERR_UNSUPPORTED: the file system has no locks;
 ///         ES_ERR_CORRUPTED, ES_ERR_UNSUPPORTED_FORMAT: a file of this name is no run: move it away;
 ///         ES_ERR_NOT_FOUND, ES_ERR_DISK, ES_ERR_BACKEND: see err->os_errno: correct the
-///         directory, free space, raise RLIMIT_MEMLOCK (ES_OPEN_LOCK_MEMORY), or report it;
+///         directory, free space, raise RLIMIT_MEMLOCK (ES_OPEN_LOCK_MEMORY) or the limit on
+///         threads, or report it. Where the disk failed at the flush of the directory or at the
+///         entry of ES_OPEN_RUN_STARTED, a run is left for es_open_crashed_run; else none is;
 ///         ES_ERR_OUT_OF_MEMORY: free memory or ask for a smaller queue; ES_ERR_PANIC: report it.
 /// [any thread] [blocks] Since 0.1.
 #[unsafe(no_mangle)]
