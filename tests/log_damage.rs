@@ -2,7 +2,8 @@
 //!
 //! Runs on a disk in memory, so that every byte of a whole run can be changed and the run opened
 //! again. The oracle is what was written. What a power cut leaves: `power_cut.rs`; what a killed
-//! run is opened by while the system that it was written in runs on: `log_damage/resumed.rs`.
+//! run is opened by while the system that it was written in runs on: `log_damage/resumed.rs`; a
+//! damaged segment without an index: `log_damage/unindexed.rs`.
 
 #[path = "disk/mod.rs"]
 mod disk;
@@ -10,6 +11,8 @@ mod disk;
 mod prepared;
 #[path = "log_damage/resumed.rs"]
 mod resumed;
+#[path = "log_damage/unindexed.rs"]
+mod unindexed;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

@@ -353,8 +353,12 @@ impl Open {
             }
         }
         for number in 1..=last {
-            let segment =
-                run.segment(number).map_err(|error| io::Error::other(error.to_string()))?;
+            let segment = match run.segment(number) {
+                Ok(segment) if segment.check_whole().is_ok() => segment,
+                // What is damaged, and what must join it, stays as it is: for a salvage.
+                Ok(_) | Err(EventStoreError::Corrupted(_)) => continue,
+                Err(error) => return Err(io::Error::other(error.to_string())),
+            };
             match ahead::finish(&site, &segment) {
                 // A full disk: the index is made again by whoever needs it.
                 Err(error) if is_full(&error) => {

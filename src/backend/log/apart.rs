@@ -34,7 +34,7 @@ impl Apart {
         let (disk, path) = run.segment_disk(number, Purpose::Read)?;
         let incarnation = run.incarnation(number);
         let place = Place { disk: &*disk, path: &path, number, incarnation };
-        let assumed = named_by_first_group(place)?;
+        let assumed = named_by_first_group(place)?.unwrap_or_else(|| Chain::start(0));
         let walked = walk(place, &assumed)?;
         Ok(Self { disk, path, number, incarnation, assumed, walked })
     }
@@ -49,7 +49,6 @@ impl Apart {
     /// # Errors
     /// Those of reading.
     pub(super) fn join(&mut self, before: &Chain) -> Result<bool> {
-        let joint = |chain: &Chain| (chain.group, chain.link, chain.next_seq);
         if joint(&self.assumed) != joint(before) {
             self.walked = walk(self.place(), before)?;
             return Ok(true);
@@ -69,15 +68,35 @@ impl Apart {
     }
 }
 
+/// What the first group behind a chain has to name of it.
+fn joint(chain: &Chain) -> (u64, u32, u64) {
+    (chain.group, chain.link, chain.next_seq)
+}
+
+/// Whether the segment of this number goes on where a chain ends; one of whose first group nothing
+/// can be told does not tell otherwise.
+///
+/// # Errors
+/// As [`Apart::walk`].
+pub(super) fn goes_on(run: &LogRun, number: u64, chain: &Chain) -> Result<bool> {
+    let (disk, path) = run.segment_disk(number, Purpose::Read)?;
+    let incarnation = run.incarnation(number);
+    let place = Place { disk: &*disk, path: &path, number, incarnation };
+    let named = named_by_first_group(place)?;
+    Ok(named.is_none_or(|named| joint(&named) == joint(chain)))
+}
+
 /// The chain that the first group names as the one before it, without what it does not name.
-fn named_by_first_group(place: Place<'_>) -> Result<Chain> {
-    let unknown = Chain::start(0);
-    Ok(match header_at(place, SEGMENT_HEADER_BYTES)? {
-        Some((GroupHeader { number: number @ 1.., previous, first_seq, .. }, _)) => {
-            Chain { group: number - 1, link: previous, next_seq: first_seq, ..unknown }
-        }
-        _ => unknown,
-    })
+fn named_by_first_group(place: Place<'_>) -> Result<Option<Chain>> {
+    let Some((header, _)) = header_at(place, SEGMENT_HEADER_BYTES)? else { return Ok(None) };
+    let GroupHeader { number, previous, first_seq, incarnation, .. } = header;
+    let is_own = number > 0 && incarnation == place.incarnation;
+    Ok(is_own.then(|| Chain {
+        group: number - 1,
+        link: previous,
+        next_seq: first_seq,
+        ..Chain::start(0)
+    }))
 }
 
 /// The group header at an offset and its checksum, if one stands there.

@@ -121,20 +121,39 @@ impl Looked {
 /// A segment that is not the last one of a run that was left has nothing behind its last group;
 /// cut or, until it is, zeros.
 fn check_finished(place: Place<'_>, walked: &Walked, is_cut: bool) -> Result<()> {
-    let End::Broken(reason) = &walked.end else { return Ok(()) };
+    match fault_behind(place, walked, is_cut)? {
+        None => Ok(()),
+        Some(reason) => Err(EventStoreError::corrupted(place.path, reason)),
+    }
+}
+
+/// What is wrong behind the last group of a segment that takes no more, if something is.
+///
+/// # Errors
+/// Those of reading.
+pub(super) fn fault_behind(
+    place: Place<'_>,
+    walked: &Walked,
+    is_cut: bool,
+) -> Result<Option<String>> {
+    let End::Broken(reason) = &walked.end else { return Ok(None) };
     let failed = |error| EventStoreError::from_io("reading a segment", Some(place.path), error);
     let len = place.disk.len().map_err(failed)?;
     let mut at = walked.table.end;
     let mut bytes = vec![0; 64 << 10];
     while at < len {
         let count = (len - at).min(bytes.len() as u64) as usize;
-        place.disk.read(at, &mut bytes[..count]).map_err(failed)?;
+        match place.disk.read(at, &mut bytes[..count]) {
+            // Of a run that is followed: its writer has cut it meanwhile.
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+            read => read.map_err(failed)?,
+        }
         if is_cut || bytes[..count].iter().any(|byte| *byte != 0) {
-            return Err(EventStoreError::corrupted(place.path, reason.clone()));
+            return Ok(Some(reason.clone()));
         }
         at += count as u64;
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The chain that a seal names is the one that the log has.

@@ -118,7 +118,11 @@ impl LogCopy {
             true => None,
             false if is_last => Some(extent.end),
             // It may not be cut at its end yet, or be cut right now.
-            false => Some(self.0.segment(number)?.end()),
+            false => {
+                let segment = self.0.segment(number)?;
+                segment.check_whole()?;
+                Some(segment.end())
+            }
         };
         self.copy_file(to, &segment_name(number), count)?;
         if is_last && !extent.is_sealed {

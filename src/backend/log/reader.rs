@@ -42,6 +42,9 @@ impl LogReader {
                 ControlFlow::Break(()) => return Ok(()),
                 ControlFlow::Continue(following) => next = following,
             }
+            if next <= to {
+                segment.check_whole()?;
+            }
         }
         if next <= to {
             return Err(EventStoreError::Gap { prev: next - 1, next: to + 1, missing: next });

@@ -3,17 +3,23 @@
 //! A segment that is asked for and has none is walked, with those before it that have none either,
 //! up to one that has: each must join the one before it. Those right behind it are walked with it
 //! as far as there are threads, for whoever looks a key up goes on to them. Nothing is written.
+//!
+//! A segment that is damaged has an index of what stands before that, and says so to whoever asks
+//! for more: no key of it is called absent, nothing joins it, and nothing of it is cut.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::apart::Apart;
+use super::apart::{Apart, goes_on};
+use super::check::fault_behind;
 use super::index_file::Index;
 use super::resume::fill;
 use super::run::LogRun;
 use super::segment::Segment;
+use super::table::{Chain, Table};
 use crate::backend::disk::Purpose;
 use crate::error::Result;
+use crate::planted::planted;
 use crate::platform::parallel::in_order;
 
 impl LogRun {
@@ -63,16 +69,11 @@ impl LogRun {
             first..end,
             |piece| Apart::walk(self, piece),
             |piece, apart| {
-                let joined = apart.and_then(|mut apart| {
-                    apart.join(&before)?;
-                    Ok(apart)
-                });
+                let joined = apart.and_then(|apart| self.joined(piece, apart, &before));
                 match joined {
-                    Ok(Apart { walked, path, .. }) => {
-                        before = walked.table.chain.clone();
-                        let index = Index::Memory { table: walked.table, keys: walked.keys };
-                        let segment = Segment::new(piece, &self.files, path, index);
-                        failure = self.set_opened(piece, segment).err();
+                    Ok(segment) => {
+                        before = segment.chain();
+                        failure = segment.check_whole().err();
                     }
                     Err(error) => failure = Some(error),
                 }
@@ -84,5 +85,35 @@ impl LogRun {
             (None, Some(error)) => Err(error),
             (None, None) => unreachable!("every piece is opened or fails"),
         }
+    }
+    /// The segment that was walked, behind the one that ends so; kept.
+    fn joined(&self, number: u64, mut apart: Apart, before: &Chain) -> Result<Arc<Segment>> {
+        apart.join(before)?;
+        let fault = self.fault_of(&apart)?;
+        let Apart { walked, path, .. } = apart;
+        let index = Index::Memory { table: walked.table, keys: walked.keys };
+        self.set_opened(number, Segment::up_to_fault(number, &self.files, path, index, fault))
+    }
+
+    /// What is wrong with a segment that takes no more groups, behind the last that counts.
+    fn fault_of(&self, apart: &Apart) -> Result<Option<String>> {
+        let (place, Table { end, chain, .. }) = (apart.place(), &apart.walked.table);
+        if planted("log_rebuild_unchecked") {
+            return Ok(None);
+        }
+        // Behind the end that a seal names may stand what was torn, until it is cut.
+        if let Some(sealed) = self.sealed_end().filter(|sealed| sealed.segment == place.number) {
+            let is_other = (sealed.offset, sealed.chain.watermark()) != (*end, chain.watermark());
+            let reason = || format!("it ends at byte {end}, the seal says {}", sealed.offset);
+            return Ok(is_other.then(reason));
+        }
+        if let Some(reason) = fault_behind(place, &apart.walked, false)? {
+            return Ok(Some(reason));
+        }
+        let next = place.number + 1;
+        let is_short = next <= self.segment_count() && !goes_on(self, next, chain)?;
+        let last = chain.high_watermark();
+        let reason = || format!("it ends with entry {last}, but segment {next} begins elsewhere");
+        Ok(is_short.then(reason))
     }
 }

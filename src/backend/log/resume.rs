@@ -25,13 +25,13 @@ use crate::planted::planted;
 /// So much behind the last group is looked at: zeros there say that no group was begun.
 const CLEAR_BYTES: u64 = 4096;
 
-/// Where a log ends whose last segment was not looked through yet.
+/// Where a log ends.
 #[derive(Debug, Clone)]
 pub(super) struct LogEnd {
     pub(super) segment: u64,
     /// In that segment.
     pub(super) offset: u64,
-    /// But for the anchor, which any group of any segment may have.
+    /// Without the anchor, which any group of any segment may have, until the last is looked through.
     pub(super) chain: Chain,
 }
 

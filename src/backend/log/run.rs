@@ -44,6 +44,8 @@ pub(super) struct LogRun {
     segments: RwLock<Vec<Arc<OnceLock<Arc<Segment>>>>>,
     /// Where the log ends, if its last segment was not looked through when it was opened.
     unread_end: OnceLock<LogEnd>,
+    /// Where the log ends, if that is sealed.
+    sealed_end: OnceLock<LogEnd>,
     high_watermark: AtomicU64,
     /// The lock is held, in whatever mode.
     is_held: AtomicBool,
@@ -71,7 +73,7 @@ impl LogRun {
         let (segments, high_watermark) = (RwLock::default(), AtomicU64::new(0));
         let is_held = AtomicBool::new(true);
         let files = OpenFiles::new(folder.clone());
-        let (unread_end, follow) = (OnceLock::new(), None);
+        let (unread_end, sealed_end, follow) = (OnceLock::new(), OnceLock::new(), None);
         Self {
             folder,
             files,
@@ -83,6 +85,7 @@ impl LogRun {
             state,
             segments,
             unread_end,
+            sealed_end,
             high_watermark,
             is_held,
             follow,
@@ -180,6 +183,10 @@ impl LogRun {
         self.unread_end.get()
     }
 
+    pub(super) fn sealed_end(&self) -> Option<&LogEnd> {
+        self.sealed_end.get()
+    }
+
     /// The last segment is looked through when it is first asked for.
     pub(super) fn set_unread_end(&self, end: LogEnd) {
         self.unread_end.get_or_init(|| end);
@@ -214,6 +221,8 @@ impl LogRun {
             return Err(self.missing(seal.last_segment));
         }
         self.set_segments(seal.last_segment);
+        let (segment, offset, chain) = (seal.last_segment, seal.end, seal.chain.clone());
+        self.sealed_end.get_or_init(|| LogEnd { segment, offset, chain });
         self.publish(&seal.chain);
         self.publish_seal(seal.manifest.clone(), seal.digest);
         Ok(())
@@ -304,11 +313,15 @@ impl LogRun {
     /// What the first group of a segment must join.
     ///
     /// # Errors
-    /// Those of [`LogRun::segment`].
+    /// Those of [`LogRun::segment`]; `Corrupted` when the segment before it is damaged.
     pub(super) fn chain_before(&self, number: u64) -> Result<Chain> {
         match number {
             1 => Ok(Chain::start(self.start.link)),
-            _ => Ok(self.segment(number - 1)?.chain()),
+            _ => {
+                let before = self.segment(number - 1)?;
+                before.check_whole()?;
+                Ok(before.chain())
+            }
         }
     }
 

@@ -44,6 +44,8 @@ pub(super) struct Segment {
     /// Of its table, which never changes them.
     first_seq: u64,
     ts_init_before: u64,
+    /// Why the segment cannot be told of behind its end: it is damaged there.
+    fault: Option<String>,
     index: RwLock<Arc<RwLock<Index>>>,
 }
 
@@ -60,10 +62,30 @@ impl Segment {
         path: PathBuf,
         index: Index,
     ) -> Arc<Self> {
+        Self::up_to_fault(number, files, path, index, None)
+    }
+
+    /// One whose index was made of what stands before a fault, if there is one.
+    pub(super) fn up_to_fault(
+        number: u64,
+        files: &Arc<OpenFiles>,
+        path: PathBuf,
+        index: Index,
+        fault: Option<String>,
+    ) -> Arc<Self> {
         let file = files.file(segment_name(number));
         let Table { first_seq, ts_init_before, .. } = *index.table();
         let index = RwLock::new(Arc::new(RwLock::new(index)));
-        Arc::new(Self { number, file, path, first_seq, ts_init_before, index })
+        Arc::new(Self { number, file, path, first_seq, ts_init_before, fault, index })
+    }
+
+    /// Sees to it that no entry and no key of the segment is missing from its index.
+    ///
+    /// # Errors
+    /// `Corrupted` for one that is damaged.
+    pub(super) fn check_whole(&self) -> Result<()> {
+        let damage = |reason: &String| EventStoreError::corrupted(&self.path, reason.clone());
+        self.fault.as_ref().map_or(Ok(()), |reason| Err(damage(reason)))
     }
 
     fn index<T>(&self, look: impl FnOnce(&Index) -> T) -> T {
@@ -170,7 +192,11 @@ impl Segment {
     }
 
     pub(super) fn lookup(&self, sought: &Sought<'_>) -> Result<Option<u64>> {
-        self.index(|index| index.lookup(sought)).map_err(|error| damaged(&self.path, error))
+        let found = self.index(|index| index.lookup(sought));
+        match found.map_err(|error| damaged(&self.path, error))? {
+            None => self.check_whole().map(|()| None),
+            found => Ok(found),
+        }
     }
 
     pub(super) fn keys_after(
@@ -179,6 +205,7 @@ impl Segment {
         after: Option<&str>,
         count: usize,
     ) -> Result<Vec<(String, u64)>> {
+        self.check_whole()?;
         self.index(|index| index.keys_after(kind, after, count))
             .map_err(|error| damaged(&self.path, error))
     }
