@@ -22,7 +22,7 @@ use super::small_file::{
     MANIFEST, OPEN, SEAL, Seal, Start, read_all, read_open_watermark, read_seal,
 };
 use super::table::{Chain, Table};
-use super::tail::numbers;
+use super::tail::{has_all, numbers};
 use super::walk::{End, Place, walk_on};
 use crate::backend::disk::{Disk, FOLLOW_RANGE, HOLD_RANGE, LockMode, Purpose};
 use crate::backend::os_disk;
@@ -135,7 +135,8 @@ fn is_written(run: &LogRun) -> io::Result<bool> {
 /// The segment that holds the group of this number: the last that starts with it or one before.
 fn segment_of(run: &LogRun, group: u64) -> Result<u64> {
     let mut head = [0; GROUP_HEADER_BYTES];
-    for number in numbers(run)?.into_iter().rev().take_while(|number| *number > 1) {
+    let numbers = numbers(run)?;
+    for number in numbers.iter().copied().rev().take_while(|number| *number > 1) {
         let (disk, path) = run.segment_disk(number, Purpose::Read)?;
         let read = disk.read(SEGMENT_HEADER_BYTES, &mut head);
         match read {
@@ -146,7 +147,11 @@ fn segment_of(run: &LogRun, group: u64) -> Result<u64> {
             header.incarnation == run.incarnation(number) && header.number <= group
         };
         if GroupHeader::decode(&head).is_some_and(is_before) {
-            return Ok(number);
+            if has_all(&numbers, number) {
+                return Ok(number);
+            }
+            let reason = format!("of {number} segments not all are there");
+            return Err(EventStoreError::corrupted(&run.path, reason));
         }
     }
     Ok(1)

@@ -267,6 +267,7 @@ fn decode(
     let (first_seq, ts_init_before, end) = (source.u64()?, source.u64()?, source.u64()?);
     let (group, link) = (source.u64()?, u32::try_from(source.u64()?).ok()?);
     let (next_seq, ts_init_max) = (source.u64()?, source.u64()?);
+    (first_seq > 0 && next_seq >= first_seq).then_some(())?;
     let anchor_bytes = source.u32()? as usize;
     let anchor = source.take(anchor_bytes)?.to_vec();
     let anchor = (!anchor.is_empty()).then_some(anchor);

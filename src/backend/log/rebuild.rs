@@ -15,7 +15,7 @@ use super::check::fault_behind;
 use super::index_file::Index;
 use super::resume::fill;
 use super::run::LogRun;
-use super::segment::Segment;
+use super::segment::{Segment, damaged};
 use super::table::{Chain, Table};
 use crate::backend::disk::Purpose;
 use crate::error::Result;
@@ -44,8 +44,11 @@ impl LogRun {
             return Ok(Some(segment));
         }
         // That the segment itself is gone is said before that of its index.
-        let (_, path) = self.segment_disk(number, Purpose::Read)?;
-        let Some(file) = self.index_file(number)? else { return Ok(None) };
+        let (disk, path) = self.segment_disk(number, Purpose::Read)?;
+        let len = disk.len().map_err(|error| damaged(&path, error))?;
+        // One that tells of more than there is, is not its index.
+        let found = self.index_file(number)?.filter(|file| file.table.end <= len);
+        let Some(file) = found else { return Ok(None) };
         let segment = Segment::new(number, &self.files, path, Index::File(file));
         self.set_opened(number, segment).map(Some)
     }

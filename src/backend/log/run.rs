@@ -20,11 +20,15 @@ use super::scan::IdleMemory;
 use super::segment::{Segment, damaged, index_name, segment_name};
 use super::small_file::{Seal, Start, read_seal};
 use super::table::Chain;
+use super::tail::{has_all, numbers};
 use crate::backend::disk::{Disk, Folder, HOLD_RANGE, LockMode, Purpose};
 use crate::digest::RunDigest;
 use crate::error::{EventStoreError, Fault, Result};
 use crate::manifest::RunManifest;
 use crate::platform::parallel::threads_given;
+
+/// So many segments are believed in without a look at the directory.
+const SEGMENTS_UNLISTED: u64 = 1 << 14;
 
 /// See the module.
 #[derive(Debug)]
@@ -219,6 +223,11 @@ impl LogRun {
         })?;
         if seal.last_segment == 0 || !is_there {
             return Err(self.missing(seal.last_segment));
+        }
+        // Listing them costs too much where the room costs nothing.
+        if seal.last_segment > SEGMENTS_UNLISTED && !has_all(&numbers(self)?, seal.last_segment) {
+            let reason = format!("of {} segments not all are there", seal.last_segment);
+            return Err(EventStoreError::corrupted(&self.path, reason));
         }
         self.set_segments(seal.last_segment);
         let (segment, offset, chain) = (seal.last_segment, seal.end, seal.chain.clone());

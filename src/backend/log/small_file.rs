@@ -122,6 +122,9 @@ impl Seal {
         };
         let manifest = codec::decode_manifest(frame).map_err(|error| undecodable(path, error))?;
         let number = |index: usize| u64_at(numbers, 8 * index);
+        if number(4) == 0 {
+            return Err(EventStoreError::corrupted(path, "the entry behind its last has number 0"));
+        }
         let chain = Chain {
             group: number(2),
             link: number(3) as u32,

@@ -30,6 +30,12 @@ pub(super) fn numbers(run: &LogRun) -> Result<Vec<u64>> {
     Ok(names.iter().filter_map(|name| segment_number(name)).collect())
 }
 
+/// Whether every segment up to this one has a file, by the sorted numbers of all that have.
+pub(super) fn has_all(numbers: &[u64], last: u64) -> bool {
+    let at = last.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+    at.and_then(|at| numbers.get(at)) == Some(&last)
+}
+
 /// The last segment that has a group or the beginning of one.
 ///
 /// # Errors
