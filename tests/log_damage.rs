@@ -3,10 +3,13 @@
 //! Runs on a disk in memory, so that every byte of a whole run can be changed and the run opened
 //! again. The oracle is what was written. What a power cut leaves: `power_cut.rs`; what a killed
 //! run is opened by while the system that it was written in runs on: `log_damage/resumed.rs`; a
-//! damaged segment without an index: `log_damage/unindexed.rs`.
+//! damaged segment without an index: `log_damage/unindexed.rs`; numbers that no writer wrote:
+//! `log_damage/forged.rs`.
 
 #[path = "disk/mod.rs"]
 mod disk;
+#[path = "log_damage/forged.rs"]
+mod forged;
 #[path = "log_damage/prepared.rs"]
 mod prepared;
 #[path = "log_damage/resumed.rs"]
@@ -528,6 +531,34 @@ fn refused_write_stops_the_store_and_keeps_what_was_acknowledged() {
     let mut recovery = self::store(&volume);
     recovery.load_crashed(INSTANCE, RUN).unwrap();
     assert_eq!(recovery.seal(RunStatus::CrashedRecovered).unwrap().high_watermark, last);
+}
+
+/// A seal that was refused is final: whether it counts is not known, so that nothing may follow it.
+#[test]
+fn nothing_is_written_behind_a_refused_seal() {
+    let volume = MemoryVolume::default();
+    let mut store = self::store(&volume);
+    store.open_run(&RunManifest::new(RUN, INSTANCE, 5)).unwrap();
+    append(&mut store, 1, GROUP_ENTRIES);
+    volume.knobs.fail_errno.store(libc::EIO as u64, Ordering::Relaxed);
+    let sealed = store.seal(RunStatus::Ended);
+    assert!(matches!(sealed, Err(EventStoreError::Backend(_))), "{sealed:?}");
+    volume.knobs.fail_errno.store(0, Ordering::Relaxed);
+    let appended = try_append(&mut store, GROUP_ENTRIES + 1, GROUP_ENTRIES + 1);
+    assert!(matches!(appended, Err(EventStoreError::Backend(_))), "{appended:?}");
+}
+
+/// A segment that takes no more groups is cut at its end; a flush of that which is refused stops the
+/// run: no later one would tell what became of the cut.
+#[test]
+fn refused_flush_of_a_cut_stops_the_run() {
+    let (volume, mut store) = written();
+    volume.knobs.fail_sync_of_cut.store(true, Ordering::Relaxed);
+    let last = GROUPS * GROUP_ENTRIES;
+    let refused = (last + 1..last + 100).find_map(|seq| try_append(&mut store, seq, seq).err());
+    assert!(matches!(refused, Some(EventStoreError::Backend(_))), "{refused:?}");
+    volume.knobs.fail_sync_of_cut.store(false, Ordering::Relaxed);
+    assert!(store.seal(RunStatus::Ended).is_err(), "nor is the run sealed");
 }
 
 /// Of batches on their way to the disk, none behind a refused one is written, and none of them

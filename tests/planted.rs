@@ -69,6 +69,7 @@ const LOG_START: (&str, &str) =
     ("log_damage", "resumed::group_lost_behind_the_watermark_of_another_start_is_found");
 const LOG_BEHIND: (&str, &str) =
     ("log_damage", "resumed::group_behind_the_watermark_counts_once_stable_storage_has_it");
+const LOG_KILLS: (&str, &str) = ("power_cut", "kills_of_the_log_lose_nothing_acknowledged");
 const LOG_UNINDEXED: (&str, &str) =
     ("log_damage", "unindexed::damage_of_a_segment_without_index_is_told_to_whoever_asks");
 const LOG_AHEAD: (&str, &str) =
@@ -87,7 +88,7 @@ const LIVE_MARK: (&str, &str) =
 const LIVE_RETENTION: (&str, &str) =
     ("live", "followed_run_is_not_deleted_until_its_reader_is_gone");
 
-const CAUGHT_HERE: [Caught; 38] = [
+const CAUGHT_HERE: [Caught; 39] = [
     caught("ack_before_commit", KILL, "was acknowledged"),
     caught("skip_sync", ORDER, "the file"),
     caught("skip_sync", POWER_CUT, "acknowledged"),
@@ -114,6 +115,7 @@ const CAUGHT_HERE: [Caught; 38] = [
     caught("log_go_on_after_failure", LOG_STOP_BEHIND, "entry 3"),
     caught("log_trust_cache", LOG_TRUST, "every file that may be wrong is flushed"),
     caught("log_trust_cache", LOG_BEHIND, "read anew before it counts"),
+    caught("log_forget_the_cut", LOG_KILLS, "not sound"),
     caught("log_rebuild_unchecked", LOG_UNINDEXED, "order-"),
     caught("log_flood_the_device", LOG_AHEAD, "on their way to the device"),
     caught("log_trust_another_boot", LOG_START, "Ok(())"),

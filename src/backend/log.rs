@@ -297,7 +297,12 @@ impl Open {
             end: last.end(),
             chain,
         };
-        write_seal(&*self.run.folder, &seal).map_err(failed("sealing the run", &self.run.path))?;
+        write_seal(&*self.run.folder, &seal).map_err(|error| {
+            if let Some(writer) = &mut self.writer {
+                writer.stop();
+            }
+            failed("sealing the run", &self.run.path)(error)
+        })?;
         self.run.publish_seal(manifest.clone(), digest);
         let high_watermark = manifest.high_watermark;
         self.ledger.sealed(manifest);
@@ -344,7 +349,7 @@ impl Open {
     /// Leaves nothing of a sealed run but the log, its indices, and the seal.
     fn tidy_sealed(&self) -> io::Result<()> {
         let run = &self.run;
-        let site = Site { folder: run.folder.clone(), incarnation: run.start.incarnation };
+        let site = Site::new(run.folder.clone(), run.start.incarnation);
         let last = run.segment_count();
         for name in run.folder.names()? {
             let is_spare = segment_number(&name).is_some_and(|number| number > last);
@@ -361,7 +366,7 @@ impl Open {
             };
             match ahead::finish(&site, &segment) {
                 // A full disk: the index is made again by whoever needs it.
-                Err(error) if is_full(&error) => {
+                Err(error) if is_full(&error) && site.refused().is_none() => {
                     let _ = run.folder.remove(&format!("{}.new", segment::index_name(number)));
                 }
                 finished => finished?,

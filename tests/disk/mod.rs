@@ -6,7 +6,7 @@
 
 pub mod platter;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Bound;
 use std::path::PathBuf;
@@ -149,6 +149,10 @@ pub struct Knobs {
     pub fail_errno: AtomicU64,
     /// Waiting until the device has taken a range fails with this errno; 0 = it does not.
     pub write_back_errno: AtomicU64,
+    /// The flush of a file that was made shorter fails.
+    pub fail_sync_of_cut: AtomicBool,
+    /// A large write of zeros panics.
+    pub panic_in_zeros: AtomicBool,
     /// How long a large write of zeros takes before it lands.
     pub zeros_delay_ms: AtomicU64,
     /// Such writes under way at this moment.
@@ -174,6 +178,8 @@ struct State {
     files: Vec<Content>,
     /// Of each file, by its number: written, and not yet waited for.
     owed_bytes: BTreeMap<usize, u64>,
+    /// Files that were made shorter since their last flush.
+    cut: BTreeSet<usize>,
     names: Names,
     /// How often the system was started before.
     boot: u64,
@@ -503,7 +509,11 @@ impl Disk for MemoryDisk {
         let bytes = parts.concat();
         let knobs = &self.volume.knobs;
         let delay = knobs.zeros_delay_ms.load(Ordering::Relaxed);
-        if delay > 0 && bytes.len() > PAGE_BYTES && bytes.iter().all(|byte| *byte == 0) {
+        let are_zeros = || bytes.len() > PAGE_BYTES && bytes.iter().all(|byte| *byte == 0);
+        if knobs.panic_in_zeros.load(Ordering::Relaxed) && are_zeros() {
+            panic!("planned: a large write of zeros");
+        }
+        if delay > 0 && are_zeros() {
             knobs.zeros_under_way.fetch_add(1, Ordering::SeqCst);
             std::thread::sleep(Duration::from_millis(delay));
             knobs.zeros_under_way.fetch_sub(1, Ordering::SeqCst);
@@ -539,7 +549,9 @@ impl Disk for MemoryDisk {
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
-        self.set_len(len)
+        self.set_len(len)?;
+        self.volume.lock().cut.insert(self.file);
+        Ok(())
     }
 
     fn start_writeback(&self, from: u64, to: u64) {
@@ -564,6 +576,10 @@ impl Disk for MemoryDisk {
         self.delay();
         self.volume.knobs.syncs.fetch_add(1, Ordering::Relaxed);
         let mut state = self.volume.lock();
+        let was_cut = state.cut.remove(&self.file);
+        if was_cut && self.volume.knobs.fail_sync_of_cut.load(Ordering::Relaxed) {
+            return Err(io::Error::from_raw_os_error(libc::EIO));
+        }
         state.owed_bytes.remove(&self.file);
         if !self.volume.knobs.skip_sync.load(Ordering::Relaxed) {
             self.volume.note(&mut state, Event::Sync { file: self.file });

@@ -1,6 +1,7 @@
 //! Segments that are prepared ahead of the commits that will need them.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use eventstore::backend::EventStore;
 use eventstore::backend::log::{LogOptions, LogStore};
@@ -61,4 +62,22 @@ fn segment_that_the_device_refused_is_not_used() {
     assert!(try_append(&mut store, last + 1, last + 1).is_err(), "it is not tried again");
     let reader = store.reader().unwrap();
     assert_eq!(reader.high_watermark(), last);
+}
+
+/// A thread that panics while it prepares a segment is an error for the append that needs the
+/// segment, which would wait for it forever.
+#[test]
+fn segment_of_a_thread_that_died_is_not_waited_for() {
+    let volume = MemoryVolume::default();
+    let options = LogOptions { segment_bytes_max: 64 << 10, ..LogOptions::default() };
+    let mut store = LogStore::on(volume.as_volume(), options);
+    store.open_run(&RunManifest::new(RUN, INSTANCE, 5)).unwrap();
+    volume.knobs.panic_in_zeros.store(true, Ordering::Relaxed);
+    let (sender, refused) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let refused = (1..10_000).find_map(|seq| try_append(&mut store, seq, seq).err());
+        let _ = sender.send(refused);
+    });
+    let refused = refused.recv_timeout(Duration::from_secs(60)).expect("the append answers");
+    assert!(matches!(refused, Some(EventStoreError::Backend(_))), "{refused:?}");
 }

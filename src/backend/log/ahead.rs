@@ -6,10 +6,11 @@
 //! its index written and named. Nothing starts after `stop`.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::format::{segment_header, segment_incarnation};
 use super::index_file::{self, EncodedKeys, Index, IndexFile};
@@ -23,12 +24,28 @@ use crate::platform::thread;
 /// for what the device took before it. All of a segment at once held up a commit for 30 ms.
 const PIECE_BYTES: u64 = 1 << 20;
 
+/// How often whoever waits for a segment looks whether the thread is still there.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Where and for which run.
 #[derive(Debug, Clone)]
 pub(super) struct Site {
-    pub(super) folder: Arc<dyn Folder>,
+    folder: Arc<dyn Folder>,
     /// The run's.
-    pub(super) incarnation: u64,
+    incarnation: u64,
+    /// Why the flush of a cut was refused: final, for no later one would tell what became of it.
+    refused: Arc<OnceLock<String>>,
+}
+
+impl Site {
+    pub(super) fn new(folder: Arc<dyn Folder>, incarnation: u64) -> Self {
+        Self { folder, incarnation, refused: Arc::default() }
+    }
+
+    /// Whether and why the flush of a cut was refused.
+    pub(super) fn refused(&self) -> Option<&str> {
+        self.refused.get().map(String::as_str)
+    }
 }
 
 enum Job {
@@ -66,8 +83,23 @@ impl Ahead {
 
     /// The segment that was asked for, once it is prepared.
     pub(super) fn prepared(&mut self) -> Answer {
-        let gone = |_| io::Error::other("the thread that prepares segments is gone");
-        self.answers.1.recv().map_err(gone)?
+        loop {
+            // Asked before the answers are: what it said last is then there.
+            let is_gone = self.thread.as_ref().is_none_or(|(_, thread)| thread.is_finished());
+            // Looks again now and then: a thread that panicked tells nobody.
+            match self.answers.1.recv_timeout(if is_gone { Duration::ZERO } else { LOOK }) {
+                Ok(answer) => return answer,
+                Err(_) if is_gone => {
+                    return Err(io::Error::other("the thread that prepares segments is gone"));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Whether and why the flush of a cut was refused.
+    pub(super) fn refused(&self) -> Option<&str> {
+        self.site.refused()
     }
 
     fn submit(&mut self, job: Job) {
@@ -152,21 +184,17 @@ pub(super) fn prepare(site: &Site, number: u64, bytes: u64, stop: &AtomicBool) -
     Ok(disk)
 }
 
-/// Cuts a segment at its end and writes its index.
+/// Cuts a segment at its end and writes its index. Not for one that is damaged.
+///
+/// The index says that the cut is durable: it is written after the flush, and where there is none
+/// the segment is flushed although it was cut before, by whoever was killed in between.
 pub(super) fn finish(site: &Site, segment: &Segment) -> io::Result<()> {
-    let end = segment.end();
-    let disk = site.folder.open(&segment_name(segment.number), Purpose::Write)?;
-    if disk.len()? != end {
-        disk.truncate(end)?;
-        if !planted("skip_sync") {
-            disk.sync_data()?;
-        }
-    }
     let incarnation = segment_incarnation(site.incarnation, segment.number);
     let encoded = segment.in_memory(|table, keys| {
         index_file::encode(segment.number, incarnation, table, &EncodedKeys::of(keys))
     });
     let Some(bytes) = encoded else { return Ok(()) };
+    cut(site, segment)?;
     let name = index_name(segment.number);
     let temporary = format!("{name}.new");
     for left in [&temporary, &name] {
@@ -183,4 +211,23 @@ pub(super) fn finish(site: &Site, segment: &Segment) -> io::Result<()> {
         segment.set_index(Index::File(file));
     }
     Ok(())
+}
+
+fn cut(site: &Site, segment: &Segment) -> io::Result<()> {
+    let end = segment.end();
+    let disk = site.folder.open(&segment_name(segment.number), Purpose::Write)?;
+    let len = disk.len()?;
+    if len < end {
+        let reason = format!("segment {} has {len} bytes of {end}", segment.number);
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    }
+    if len > end {
+        disk.truncate(end)?;
+    }
+    if planted("skip_sync") || (len == end && planted("log_forget_the_cut")) {
+        return Ok(());
+    }
+    disk.sync_data().inspect_err(|error| {
+        site.refused.get_or_init(|| error.to_string());
+    })
 }

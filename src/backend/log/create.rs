@@ -87,7 +87,7 @@ fn build(
 ) -> io::Result<(Arc<dyn Disk>, Files)> {
     let lock = write_new(&**folder, MANIFEST, manifest)?;
     let marks = write_reserves(&**folder, manifest.len() as u64)?;
-    let site = Site { folder: folder.clone(), incarnation };
+    let site = Site::new(folder.clone(), incarnation);
     let bytes = segment_bytes(1, options.segment_bytes_max);
     // Flushes the names as well.
     let first = prepare(&site, 1, bytes, &AtomicBool::new(false))?;

@@ -93,7 +93,7 @@ impl Writer {
     ) -> Self {
         let chain = Chain::start(run.start.link);
         let segment = grown(run, 1, &chain);
-        let site = Site { folder: run.folder.clone(), incarnation: run.start.incarnation };
+        let site = Site::new(run.folder.clone(), run.start.incarnation);
         Self {
             run: run.clone(),
             segment,
@@ -186,10 +186,21 @@ impl Writer {
     }
 
     fn check(&self) -> Result<()> {
-        match self.has_failed {
-            false => Ok(()),
-            true => Err(EventStoreError::backend("an earlier write of this run was refused")),
+        if self.has_failed {
+            return Err(EventStoreError::backend("an earlier write of this run was refused"));
         }
+        match self.ahead.refused().filter(|_| !planted("log_go_on_after_failure")) {
+            None => Ok(()),
+            Some(reason) => {
+                let text = format!("the flush of a segment that was cut was refused: {reason}");
+                Err(EventStoreError::backend(text))
+            }
+        }
+    }
+
+    /// Nothing is written any more: the seal was refused, and how much of it is there is not known.
+    pub(super) fn stop(&mut self) {
+        self.has_failed = true;
     }
 
     /// The group of these entries, and where in its segment each of them stands.
