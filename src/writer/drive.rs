@@ -291,9 +291,9 @@ impl Driver {
         let shared = &self.shared;
         let entries = durable_seq.saturating_sub(shared.watermark.durable());
         shared.stats.committed(entries, room.bytes, took);
-        shared.stall.progressed();
         // W4, and before the acknowledgement: whoever waited for that finds room again.
         self.taker.give_back(room);
+        shared.stall.stop();
         // W1.
         shared.watermark.advance(durable_seq);
         shared.signal_durable_fd();

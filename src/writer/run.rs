@@ -314,7 +314,7 @@ impl Run {
     /// Where the run is: a few loads. Notices a stall, and then halts the run.
     pub fn state(&self) -> RunState {
         let shared = &self.shared;
-        shared.halt_if_stalled(shared.queue.is_full());
+        shared.halt_if_stalled(|| shared.queue.is_full());
         // In this order, so that the high-watermark never exceeds the last claimed.
         let high_watermark = shared.watermark.durable();
         let last_claimed_seq = shared.last_claimed_seq();
@@ -411,7 +411,7 @@ impl Run {
 
     /// One submit, in the order that `handoff` numbers: buffers, room, claim, publish, bell. Nobody
     /// is rung for where the caller has got the wheel, for which it asks once it has room.
-    fn enqueue<'r>(
+    pub(super) fn enqueue<'r>(
         &'r self,
         count: usize,
         options: SubmitOptions,
@@ -426,8 +426,10 @@ impl Run {
             .and_then(|reserved| {
                 let borrowed = borrow();
                 let pushed = shared.queue.push(reserved, options.expected_seq, &mut drafts);
-                let first_seq =
-                    pushed.map_err(|refused| self.refused(refused, options.expected_seq))?;
+                let first_seq = pushed.map_err(|refused| {
+                    shared.stall.stop();
+                    self.refused(refused, options.expected_seq)
+                })?;
                 Ok((first_seq, borrowed))
             });
         match pushed {
@@ -443,7 +445,7 @@ impl Run {
         if let Some(reserved) = shared.queue.reserve(size) {
             return Ok(reserved);
         }
-        shared.halt_if_stalled(true);
+        shared.halt_if_stalled(|| !shared.queue.admits(size));
         let admitted = || match shared.queue.claim.refusal() {
             Some(refused) => Some(Err(self.refused(refused, 0))),
             None => shared.queue.reserve(size).map(Ok),

@@ -160,7 +160,7 @@ impl Shared {
     }
 
     /// Halts the run if the queue has been full without a commit for too long.
-    pub(super) fn halt_if_stalled(&self, is_full: bool) {
+    pub(super) fn halt_if_stalled(&self, is_full: impl FnOnce() -> bool) {
         if let Some(stalled) = self.stall.stalled_for(is_full) {
             let taken = self.queue.taken();
             let mut fault = Fault::new(format!(

@@ -1,5 +1,6 @@
 //! The writer over a backend that can be held, failed and made to panic at will.
 
+mod full;
 mod scripted;
 mod side_by_side;
 mod wheel;

@@ -77,7 +77,7 @@ pub(super) fn sleeping<T>(
         if let Some(Some(answer)) = woken {
             return answer;
         }
-        shared.halt_if_stalled(shared.queue.is_full());
+        shared.halt_if_stalled(|| shared.queue.is_full());
     }
 }
 

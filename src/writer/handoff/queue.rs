@@ -52,7 +52,7 @@ impl<T> Queue<T> {
 
     /// Claims a `seq` for each item and publishes them; answers the first. `items` are as many as
     /// were reserved, and getting them neither fails nor waits. A refusal claims nothing and
-    /// gives the room back; the items stay with the caller.
+    /// gives the room back, of which the caller then tells; the items stay with the caller.
     pub(crate) fn push(
         &self,
         reserved: Reserved,
@@ -69,6 +69,11 @@ impl<T> Queue<T> {
             unsafe { self.ring.publish(seq, item) };
         }
         Ok(first_seq)
+    }
+
+    /// Whether [`Queue::reserve`] would find room right now.
+    pub(crate) fn admits(&self, size: Size) -> bool {
+        self.room.admits(size.entries, size.bytes)
     }
 
     /// What is queued, or taken and not yet given back.

@@ -27,16 +27,12 @@ impl Room {
         Self { taken: Padded::new(AtomicU64::new(0)), entries_max, bytes_max }
     }
 
-    /// Reserves room for `entries` with `bytes` in all; false when there is none. An empty queue
-    /// admits any bytes, so that one claim of any legal size can pass.
+    /// Reserves room for `entries` with `bytes` in all; false when there is none.
     pub(super) fn reserve(&self, entries: u64, bytes: u64) -> bool {
         debug_assert!(entries <= self.entries_max && bytes <= BYTES_MAX);
         let mut word = self.taken.load(Ordering::Relaxed);
         loop {
-            let taken = unpack(word);
-            let fits = taken.entries + entries <= self.entries_max
-                && (taken.entries == 0 || taken.bytes + bytes <= self.bytes_max);
-            if !fits {
+            if !self.fits(unpack(word), entries, bytes) {
                 return false;
             }
             // Acquire: the slots that the writer emptied before it gave room back are ours now.
@@ -52,6 +48,17 @@ impl Room {
         }
     }
 
+    /// Whether [`Room::reserve`] would find room right now.
+    pub(super) fn admits(&self, entries: u64, bytes: u64) -> bool {
+        self.fits(self.taken(), entries, bytes)
+    }
+
+    /// An empty queue admits any bytes, so that one claim of any legal size can pass.
+    fn fits(&self, taken: Size, entries: u64, bytes: u64) -> bool {
+        taken.entries + entries <= self.entries_max
+            && (taken.entries == 0 || taken.bytes + bytes <= self.bytes_max)
+    }
+
     /// Gives room back, after the slots were emptied or when the claim failed.
     pub(super) fn release(&self, entries: u64, bytes: u64) {
         self.taken.fetch_sub(pack(entries, bytes), Ordering::Release);
@@ -63,8 +70,7 @@ impl Room {
 
     /// Whether the next smallest claim would be refused.
     pub(super) fn is_full(&self) -> bool {
-        let taken = self.taken();
-        taken.entries >= self.entries_max || (taken.entries > 0 && taken.bytes >= self.bytes_max)
+        !self.admits(1, 1)
     }
 }
 

@@ -1,0 +1,36 @@
+//! A queue without room: who is to be told when there is some again, and when it is a stall.
+
+use std::thread;
+use std::time::Duration;
+
+use super::{settings, start};
+use crate::error::EventStoreError;
+use crate::writer::buffer::{EntryBuffer, FillRules, Now};
+use crate::writer::{Phase, RawDraft, Run, Settings, SubmitOptions};
+
+/// Submits a batch whose guard fails, and calls `meanwhile` when it has got its room and not yet
+/// its refusal.
+fn submit_refused(run: &Run, count: usize, meanwhile: impl FnOnce()) {
+    let (rules, mut now) = (FillRules::of(&settings()), Now::default());
+    let draft = RawDraft { topic: b"t", payload_type: b"P", ..RawDraft::default() };
+    let fill = |_, buffer: &mut EntryBuffer| buffer.fill(&draft, rules, &mut now);
+    let guarded = SubmitOptions { expected_seq: 77, timeout_ns: 0 };
+    let refused = run.enqueue(count, guarded, fill, || {
+        meanwhile();
+        None
+    });
+    let error = refused.map(|(seq, _)| seq).unwrap_err();
+    assert!(matches!(error, EventStoreError::OutOfOrder { .. }), "{error:?}");
+}
+
+/// A poll that finds the queue full of entries about to be refused does not make an idle run stall.
+#[test]
+fn queue_full_of_refused_entries_is_no_stall() {
+    let halt_after = Duration::from_millis(10);
+    let halt_after_ns = halt_after.as_nanos() as u64;
+    let (run, _) = start(&Settings { halt_after_ns, ..settings() });
+    submit_refused(&run, 64, || assert_eq!(run.state().queue_entries, 64));
+    thread::sleep(2 * halt_after);
+    let state = run.state();
+    assert_eq!(state.phase, Phase::Open, "{:?}", state.halt);
+}
