@@ -272,6 +272,8 @@ impl Run {
             return Err(EventStoreError::Closed);
         }
         let ticket = shared.anchors.queue(anchor, shared.last_claimed_seq())?;
+        // Here, since whoever only polls rings for nobody.
+        shared.doorbell.ring_if_parked();
         self.wait_for(timeout_ns, || shared.anchors.is_stored(ticket).then_some(Ok(())))
     }
 
@@ -384,6 +386,7 @@ impl Run {
         let CloseOptions { end_ts_init, end_ts_publish, .. } = *options;
         let request = End::Seal { end_ts_init, end_ts_publish };
         shared.close.ask(&shared.queue.claim, request.own_entries(), request);
+        shared.doorbell.ring_if_parked();
         let answered = self.wait_for(options.timeout_ns, || shared.close.answered().map(Ok));
         if let (Err(EventStoreError::Halted { .. }), Some(report)) =
             (&answered, shared.halt_report())

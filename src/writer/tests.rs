@@ -83,6 +83,14 @@ fn hold_in_commit(run: &Run, script: &Script) {
     }
 }
 
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < Duration::from_secs(5), "not within 5 s: {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 fn anchor(seq: u64) -> SnapshotAnchor {
     SnapshotAnchor { high_watermark: seq, blob_ref: "b".into(), content_hash: "h".into() }
 }
@@ -499,6 +507,21 @@ fn parked_writer_is_woken_by_a_submit() {
             }
         }
     }
+}
+
+/// Whoever asks and does not wait wakes a parked writer as well: an anchor is stored, the run ends.
+#[test]
+fn parked_writer_is_woken_by_an_anchor_and_by_a_close_that_poll() {
+    let (run, _) = start(&settings());
+    run.append_batch(&[draft(1)], 0).unwrap();
+    wait_until("the writer parks", || run.is_writer_parked());
+    let asked = run.record_anchor(&anchor(1), 0);
+    assert!(matches!(asked, Ok(()) | Err(EventStoreError::Timeout)), "{asked:?}");
+    let stored = || run.view().unwrap().latest_snapshot_anchor().unwrap().is_some();
+    wait_until("the anchor is stored", stored);
+    wait_until("the writer parks", || run.is_writer_parked());
+    let poll = CloseOptions { timeout_ns: 0, ..CloseOptions::default() };
+    wait_until("the run is closed", || run.close(&poll).is_ok());
 }
 
 /// A warm run takes its buffers from the pool and gives them back.

@@ -34,7 +34,7 @@ impl Doorbell {
         Self { state: AtomicU32::new(AWAKE), rung: Monitor::new(false) }
     }
 
-    /// After a publish: wakes a parked writer. No system call otherwise.
+    /// After a publish, or another request: wakes a parked writer. No system call otherwise.
     pub(crate) fn ring_if_parked(&self) {
         self.ring_from(PARKED);
     }
