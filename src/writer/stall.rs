@@ -36,6 +36,11 @@ impl StallWatch {
         self.clock.swap(number, Ordering::AcqRel);
     }
 
+    /// Whether somebody found no room, and none was given back since.
+    pub(super) fn is_running(&self) -> bool {
+        self.clock.load(Ordering::Relaxed) & RUNNING != 0
+    }
+
     /// Called by whoever looks, with how to find out whether there is no room; answers how long
     /// the stall has lasted once that is too long.
     pub(super) fn stalled_for(&self, is_full: impl FnOnce() -> bool) -> Option<Duration> {

@@ -100,7 +100,8 @@ impl Loop {
         self.shared.doorbell.sleep(sleep, || self.wheel.has_work());
     }
 
-    /// Lets a group grow for the time set, unless somebody waits for it or it is full.
+    /// Lets a group grow for the time set, unless somebody waits for it, it is full, or it keeps
+    /// others out of the queue: none of those could join it.
     fn gather_longer(&self) {
         use super::handoff::doorbell::Sleep;
         if self.linger.is_zero() || !self.wheel.has_work() {
@@ -111,6 +112,8 @@ impl Loop {
             let (taken, limits) = (self.shared.queue.taken(), self.shared.group_limits);
             taken.entries < limits.entries_max
                 && taken.bytes < limits.bytes_max
+                && !self.shared.queue.is_full()
+                && !self.shared.stall.is_running()
                 && !self.shared.watermark.has_waiters()
                 && !self.shared.spin.has_waiter()
                 && !self.shared.queue.claim.is_halted()

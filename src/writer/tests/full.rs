@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use super::{settings, start};
+use super::{AT_ONCE, draft, settings, start, submit, wait_until};
 use crate::error::EventStoreError;
 use crate::writer::buffer::{EntryBuffer, FillRules, Now};
 use crate::writer::{Phase, RawDraft, Run, Settings, SubmitOptions};
@@ -33,4 +33,21 @@ fn queue_full_of_refused_entries_is_no_stall() {
     thread::sleep(2 * halt_after);
     let state = run.state();
     assert_eq!(state.phase, Phase::Open, "{:?}", state.halt);
+}
+
+/// A group that keeps others out of the queue is committed, however long it might linger: one that
+/// fills the queue, and one that leaves too little room for a batch.
+#[test]
+fn group_that_keeps_others_out_does_not_linger() {
+    let minute_ns = 60_000_000_000;
+    let patient = Settings { group_linger_ns: minute_ns, halt_after_ns: minute_ns, ..settings() };
+    let (run, _) = start(&Settings { queue_entries: 8, ..patient });
+    wait_until("the writer parks", || run.is_writer_parked());
+    run.submit_batch(&vec![draft(1); 8], AT_ONCE).unwrap();
+    wait_until("the full queue is committed", || run.state().high_watermark == 8);
+    wait_until("the writer parks", || run.is_writer_parked());
+    submit(&run, 2);
+    let refused = run.submit_batch(&vec![draft(2); 8], AT_ONCE);
+    assert!(matches!(refused, Err(EventStoreError::QueueFull)), "{refused:?}");
+    wait_until("what was in the way is committed", || run.state().high_watermark == 9);
 }
