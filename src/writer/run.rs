@@ -431,6 +431,8 @@ impl Run {
                 let pushed = shared.queue.push(reserved, options.expected_seq, &mut drafts);
                 let first_seq = pushed.map_err(|refused| {
                     shared.stall.stop();
+                    // Whoever waits for the room that was given back.
+                    shared.watermark.announce();
                     self.refused(refused, options.expected_seq)
                 })?;
                 Ok((first_seq, borrowed))

@@ -1,12 +1,13 @@
 //! A queue without room: who is to be told when there is some again, and when it is a stall.
 
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
 use super::{AT_ONCE, draft, settings, start, submit, wait_until};
 use crate::error::EventStoreError;
 use crate::writer::buffer::{EntryBuffer, FillRules, Now};
-use crate::writer::{Phase, RawDraft, Run, Settings, SubmitOptions};
+use crate::writer::{Phase, RawDraft, Run, Settings, SubmitOptions, WaitPolicy};
 
 /// Submits a batch whose guard fails, and calls `meanwhile` when it has got its room and not yet
 /// its refusal.
@@ -50,4 +51,21 @@ fn group_that_keeps_others_out_does_not_linger() {
     let refused = run.submit_batch(&vec![draft(2); 8], AT_ONCE);
     assert!(matches!(refused, Err(EventStoreError::QueueFull)), "{refused:?}");
     wait_until("what was in the way is committed", || run.state().high_watermark == 9);
+}
+
+/// Whoever waits for room is woken when a refused claim gives some back, with no commit to do it.
+#[test]
+fn room_of_a_refused_claim_is_announced() {
+    let (run, _) = start(&Settings { wait_policy: WaitPolicy::Park, ..settings() });
+    let (admitted, seqs) = channel();
+    submit_refused(&run, 64, || {
+        let run = run.clone();
+        let patient = SubmitOptions { expected_seq: 0, timeout_ns: u64::MAX };
+        let watermark = run.watermark();
+        thread::spawn(move || admitted.send(run.submit(&draft(1), patient).unwrap()));
+        wait_until("somebody waits", || watermark.has_waiters());
+        thread::sleep(Duration::from_millis(20)); // it has looked, and is asleep
+    });
+    let seq = seqs.recv_timeout(Duration::from_secs(5));
+    assert_eq!(seq, Ok(1), "it sleeps beside an empty queue");
 }
