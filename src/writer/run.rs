@@ -265,13 +265,9 @@ impl Run {
     pub fn record_anchor(&self, anchor: &SnapshotAnchor, timeout_ns: u64) -> Result<()> {
         let shared = &self.shared;
         shared.refuse_in_callback()?;
-        if shared.queue.claim.is_halted() {
-            return Err(shared.halted());
-        }
-        if shared.queue.claim.closed_at().is_some() {
-            return Err(EventStoreError::Closed);
-        }
-        let ticket = shared.anchors.queue(anchor, shared.last_claimed_seq())?;
+        let next_seq = shared.queue.claim.open_next_seq();
+        let next_seq = next_seq.map_err(|refused| self.refused(refused, 0))?;
+        let ticket = shared.anchors.queue(anchor, next_seq - 1)?;
         // Here, since whoever only polls rings for nobody.
         shared.doorbell.ring_if_parked();
         self.wait_for(timeout_ns, || shared.anchors.is_stored(ticket).then_some(Ok(())))

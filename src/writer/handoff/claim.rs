@@ -86,13 +86,19 @@ impl Claim {
         self.word.load(Ordering::Acquire) >> STATE_BITS
     }
 
+    /// The same while claims are taken: once closed, the last one is the closer's own.
+    pub(crate) fn open_next_seq(&self) -> Result<u64, Refused> {
+        let word = self.word.load(Ordering::Acquire);
+        refuse(word).map(|()| word >> STATE_BITS)
+    }
+
     pub(crate) fn is_halted(&self) -> bool {
         self.word.load(Ordering::Acquire) & HALTED != 0
     }
 
     /// Why a claim would be refused right now.
     pub(crate) fn refusal(&self) -> Option<Refused> {
-        refuse(self.word.load(Ordering::Acquire)).err()
+        self.open_next_seq().err()
     }
 
     /// Once closed: the first `seq` that no producer claimed will follow.

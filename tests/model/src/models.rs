@@ -205,6 +205,26 @@ fn close_drains_what_was_claimed() {
     assert_eq!(run.submit(), Err(Refused::Closed));
 }
 
+/// An anchor races a close: it may name what producers claimed, never the closer's own last `seq`,
+/// which comes after all anchors.
+fn anchor_names_no_entry_of_the_closer() {
+    let (run, _taker) = Run::new();
+    run.submit().expect("the run is open");
+    let closer = {
+        let run = Arc::clone(&run);
+        thread::spawn(move || run.close.ask(&run.queue.claim, 1, "seal"))
+    };
+    let asker = {
+        let run = Arc::clone(&run);
+        thread::spawn(move || run.queue.claim.open_next_seq())
+    };
+    closer.join().expect("the closer ends");
+    match asker.join().expect("the asker ends") {
+        Ok(next_seq) => assert_eq!(next_seq, 2, "one entry was claimed by a producer"),
+        Err(refused) => assert_eq!(refused, Refused::Closed),
+    }
+}
+
 /// A halt races a submit and a waiter: the first reason stays, whoever is refused finds it, and
 /// the waiter wakes.
 fn halt_wakes_and_refuses() {
@@ -241,12 +261,13 @@ fn halt_wakes_and_refuses() {
 /// All models hold, over more than 1,000 executions in all.
 #[test]
 fn all_models_hold() {
-    let models: [(&str, fn()); 6] = [
+    let models: [(&str, fn()); 7] = [
         ("submits_arrive", submits_arrive),
         ("waiter_finds_its_entry", waiter_finds_its_entry),
         ("slots_are_reused_in_turn", slots_are_reused_in_turn),
         ("slots_follow_claims_not_reservations", slots_follow_claims_not_reservations),
         ("close_drains_what_was_claimed", close_drains_what_was_claimed),
+        ("anchor_names_no_entry_of_the_closer", anchor_names_no_entry_of_the_closer),
         ("halt_wakes_and_refuses", halt_wakes_and_refuses),
     ];
     let mut total = 0;
