@@ -47,8 +47,7 @@ impl Spin {
         until: Option<Instant>,
         look: impl FnMut() -> Option<T>,
     ) -> Option<T> {
-        let is_slow = last_commit > COMMIT_MAX;
-        if !self.is_allowed || is_slow || self.has_waiter.swap(true, Ordering::Relaxed) {
+        if !self.is_worthwhile(last_commit) || self.has_waiter.swap(true, Ordering::Relaxed) {
             return None;
         }
         let commit = if last_commit.is_zero() { COMMIT_GUESS } else { last_commit };
@@ -58,11 +57,15 @@ impl Spin {
         answer
     }
 
-    /// Looks for the next work, after a commit that somebody waited for.
-    pub(super) fn await_work(&self, has_work: impl Fn() -> bool) {
-        if self.is_allowed {
+    /// Looks for the next work, after a commit that somebody waited for and that took so long.
+    pub(super) fn await_work(&self, last_commit: Duration, has_work: impl Fn() -> bool) {
+        if self.is_worthwhile(last_commit) {
             spin(Instant::now() + NEXT_MAX, || has_work().then_some(()));
         }
+    }
+
+    fn is_worthwhile(&self, last_commit: Duration) -> bool {
+        self.is_allowed && last_commit <= COMMIT_MAX
     }
 }
 
@@ -82,6 +85,8 @@ fn spin<T>(until: Instant, mut look: impl FnMut() -> Option<T>) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     const FAST: Duration = Duration::from_micros(50);
@@ -107,15 +112,26 @@ mod tests {
         assert!(!spin.has_waiter());
     }
 
-    /// Nobody spins through a slow commit, beside another who does, or where it is not allowed.
+    /// Nobody spins through a slow commit or after one, beside another who does, or where it is not
+    /// allowed.
     #[test]
     fn nobody_spins_where_sleeping_is_cheaper() {
+        let looked_for_work = |spin: &Spin, commit| {
+            let looked = Cell::new(false);
+            spin.await_work(commit, || looked.replace(true));
+            looked.get()
+        };
         let looked = |spin: &Spin, commit| spin.await_commit(commit, None, || Some(())).is_some();
         let spin = Spin { is_allowed: true, has_waiter: AtomicBool::new(false) };
         assert!(looked(&spin, FAST));
-        assert!(!looked(&spin, COMMIT_MAX + Duration::from_nanos(1)));
+        assert!(looked_for_work(&spin, FAST));
+        let slow = COMMIT_MAX + Duration::from_nanos(1);
+        assert!(!looked(&spin, slow));
+        assert!(!looked_for_work(&spin, slow));
         assert!(!looked(&Spin { is_allowed: true, has_waiter: AtomicBool::new(true) }, FAST));
-        assert!(!looked(&Spin { is_allowed: false, has_waiter: AtomicBool::new(false) }, FAST));
+        let forbidden = Spin { is_allowed: false, has_waiter: AtomicBool::new(false) };
+        assert!(!looked(&forbidden, FAST));
+        assert!(!looked_for_work(&forbidden, FAST));
         assert!(!Spin::new(WaitPolicy::Park).is_allowed);
     }
 }

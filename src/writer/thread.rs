@@ -70,7 +70,8 @@ impl Loop {
                 Step::Worked(_) => {
                     last_work = Instant::now();
                     if is_awaited {
-                        self.shared.spin.await_work(|| self.wheel.has_entries());
+                        let last_commit = self.shared.stats.last_commit();
+                        self.shared.spin.await_work(last_commit, || self.wheel.has_entries());
                     }
                 }
                 Step::Idle => {
