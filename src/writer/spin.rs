@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::options::WaitPolicy;
 
 /// Beyond this, a commit takes so long that sleeping through it costs little by comparison.
-const COMMIT_MAX: Duration = Duration::from_micros(400);
+const SPIN_COMMIT_MAX: Duration = Duration::from_micros(400);
 /// Until the first commit has been timed.
 const COMMIT_GUESS: Duration = Duration::from_micros(100);
 /// How long the writer looks for what comes after a commit that somebody waited for.
@@ -65,7 +65,7 @@ impl Spin {
     }
 
     fn is_worthwhile(&self, last_commit: Duration) -> bool {
-        self.is_allowed && last_commit <= COMMIT_MAX
+        self.is_allowed && last_commit <= SPIN_COMMIT_MAX
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(spin.await_commit(FAST, None, third), Some(3));
         assert_eq!(spin.await_commit(FAST, None, || None::<()>), None);
         let mut looks = 0;
-        let none = spin.await_commit(COMMIT_MAX, Some(Instant::now()), || {
+        let none = spin.await_commit(SPIN_COMMIT_MAX, Some(Instant::now()), || {
             looks += 1;
             None::<()>
         });
@@ -125,7 +125,7 @@ mod tests {
         let spin = Spin { is_allowed: true, has_waiter: AtomicBool::new(false) };
         assert!(looked(&spin, FAST));
         assert!(looked_for_work(&spin, FAST));
-        let slow = COMMIT_MAX + Duration::from_nanos(1);
+        let slow = SPIN_COMMIT_MAX + Duration::from_nanos(1);
         assert!(!looked(&spin, slow));
         assert!(!looked_for_work(&spin, slow));
         assert!(!looked(&Spin { is_allowed: true, has_waiter: AtomicBool::new(true) }, FAST));

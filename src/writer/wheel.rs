@@ -23,7 +23,7 @@ use crate::planted::planted;
 
 /// A disk whose commits take longer leaves the wheel with the thread, as one that seeks may. Large
 /// batches of a slow processor stay below: going back and forth, each would move to the other cache.
-const COMMIT_MAX: Duration = Duration::from_millis(16);
+const LENT_COMMIT_MAX: Duration = Duration::from_millis(16);
 /// How many entries of others a caller commits with its own.
 const OTHERS_MAX: u64 = 64;
 
@@ -85,7 +85,7 @@ impl Wheel {
         let has_others = shared.watermark.has_waiters()
             || shared.spin.has_waiter()
             || shared.queue.taken().entries > own_entries + OTHERS_MAX;
-        if !self.is_lent || has_others || shared.stats.last_commit() > COMMIT_MAX {
+        if !self.is_lent || has_others || shared.stats.last_commit() > LENT_COMMIT_MAX {
             return None;
         }
         let driver = self.take()?;
