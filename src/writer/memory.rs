@@ -40,8 +40,8 @@ impl QueueMemory {
     }
 }
 
-/// Asks for as much memory as is made next, in vain: to make it aborts the process where there is
-/// none.
+/// Reserves as much as is needed for what is made next, and releases it at once: those allocations
+/// abort the process where memory runs out.
 fn check_room(settings: &Settings) -> Result<()> {
     let entries = settings.queue_entries as usize;
     let mut bytes = Queue::<Box<EntryBuffer>>::slots_bytes(settings.queue_entries);

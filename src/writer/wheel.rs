@@ -2,13 +2,13 @@
 //!
 //! Waking a thread and being woken by it costs more than a fast disk's flush where processors fall
 //! asleep between the two. So a caller that waits without end, and alone, takes the wheel when
-//! nobody has it, commits what is queued up to its own entry, and lets go; the thread does
-//! everything else. One that appends takes it before it publishes: the thread, awake just then,
-//! would be the first at it, and the caller would wait after all. On a disk whose commits take long
-//! the wheel stays with the thread: nothing is won there, and whoever waits is to be woken when the
-//! run halts. Nothing is lost in between: whoever lets go looks for work after that and rings for
-//! the thread, which says that it sleeps before it looks whether the wheel is free (the fences of
-//! `handoff::doorbell`).
+//! nobody has it, commits what is queued, group by group, until its own entry is durable, and lets
+//! go; the thread does everything else. One that appends takes it before it publishes: the thread,
+//! awake just then, would be the first at it, and the caller would wait after all. On a disk whose
+//! commits take long the wheel stays with the thread: nothing is won there, and whoever waits is to
+//! be woken when the run halts. Nothing is lost in between: whoever lets go looks for work after
+//! that and rings for the thread, which says that it sleeps before it looks whether the wheel is
+//! free (the fences of `handoff::doorbell`).
 
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
