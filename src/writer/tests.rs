@@ -498,13 +498,10 @@ fn parked_writer_is_woken_by_a_submit() {
     for wait_policy in [WaitPolicy::Park, WaitPolicy::Timed, WaitPolicy::Spin] {
         let (run, _) = start(&Settings { wait_policy, ..settings() });
         for round in 1..=3 {
-            thread::sleep(Duration::from_millis(5));
+            wait_until(&format!("{wait_policy:?} parks"), || run.is_writer_parked());
             submit(&run, round);
-            let begun = Instant::now();
-            while run.state().high_watermark < round {
-                assert!(begun.elapsed() < Duration::from_secs(5), "{wait_policy:?} did not wake");
-                thread::yield_now();
-            }
+            let is_durable = || run.state().high_watermark == round;
+            wait_until(&format!("{wait_policy:?} wakes"), is_durable);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{draft, settings, start, submit};
+use super::{draft, settings, start, submit, wait_until};
 use crate::error::EventStoreError;
 use crate::writer::{CloseOptions, Settings, SubmitOptions, WaitPolicy};
 
@@ -65,17 +65,10 @@ fn nothing_is_left_behind_when_the_wheel_is_let_go() {
 #[test]
 fn append_leaves_the_thread_hot() {
     let (run, script) = start(&Settings { hot_ns: 1_000_000_000, ..settings() });
-    let wait_until = |what: &str, is_parked: bool| {
-        let since = Instant::now();
-        while run.is_writer_parked() != is_parked {
-            assert!(since.elapsed() < Duration::from_secs(10), "{what}");
-            thread::sleep(Duration::from_millis(1));
-        }
-    };
-    wait_until("an idle thread parks", true);
+    wait_until("an idle thread parks", || run.is_writer_parked());
     run.append_batch(&[draft(1)], 0).unwrap();
     assert_eq!(*script.threads.lock().unwrap(), [thread::current().id()]);
-    wait_until("the thread is hot", false);
+    wait_until("the thread is hot", || !run.is_writer_parked());
     thread::sleep(Duration::from_millis(20));
     assert!(!run.is_writer_parked(), "the thread stays hot");
 }
