@@ -391,8 +391,8 @@
 /** An entry inside the high-watermark is missing. err->seq is the first missing, err->next_seq
  * the next present one. */
 #define ES_ERR_GAP (-203)
-/** The file's format is not known to this library. Nothing was changed. Use a library that
- * knows format err->format_found. */
+/** The file's format is not known to this library. Nothing was changed. Use a library of format
+ * err->format_found; 0: see err->message. */
 #define ES_ERR_UNSUPPORTED_FORMAT (-204)
 /* statuses: the environment */
 /** The storage refuses the write. Free space or raise the limit. A writing run has halted:
@@ -669,7 +669,8 @@ typedef struct es_error {
      */
     uint64_t required;
     /**
-     * UNSUPPORTED_FORMAT: the format number of the file.
+     * UNSUPPORTED_FORMAT: the store format of the file; 0: it is the database below that is of
+     * another format, message says of which.
      */
     uint32_t format_found;
     /**

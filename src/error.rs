@@ -161,6 +161,18 @@ pub enum EventStoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The file is a redb database of a format of redb's own that this version does not read: an
+    /// older redb wrote it, or its header is damaged. Nothing was changed.
+    #[error(
+        "{}: redb file format {found} is not supported, this version reads 3; of an older redb, or damaged",
+        path.display()
+    )]
+    UnsupportedDatabase {
+        /// redb's format number found in the file.
+        found: u8,
+        /// The file.
+        path: PathBuf,
+    },
     /// An argument is outside its documented bounds. Nothing was claimed or written.
     #[error("{}{field}: {reason}", item.map(|i| format!("item {i}: ")).unwrap_or_default())]
     InvalidArgument {
@@ -246,6 +258,11 @@ impl EventStoreError {
     /// Whether a `Corrupted` says that the file never was a run: there is nothing to salvage.
     pub fn is_foreign(&self) -> bool {
         matches!(self, Self::Corrupted(fault) if fault.kind == io::ErrorKind::InvalidInput)
+    }
+
+    /// Whether the file is of a format that this version does not read.
+    pub fn is_unsupported_format(&self) -> bool {
+        matches!(self, Self::UnsupportedFormat { .. } | Self::UnsupportedDatabase { .. })
     }
 
     /// An I/O error, sorted: out of space, quota and file size limit are `Disk`, the rest `Backend`.

@@ -183,7 +183,7 @@ impl Sweep<'_, '_> {
                 self.consider(manifest.status, manifest.start_ts_init, &named.run_id);
                 return Ok(None);
             }
-            Err(error @ EventStoreError::UnsupportedFormat { .. }) => return Err(error),
+            Err(error) if error.is_unsupported_format() => return Err(error),
             // Running, not closed in order, or damaged: looked at in earnest.
             Ok(_) | Err(_) => {}
         }

@@ -42,7 +42,8 @@ pub struct es_error {
     pub count: u64,
     /// BUFFER_TOO_SMALL: the capacity that suffices, in bytes.
     pub required: u64,
-    /// UNSUPPORTED_FORMAT: the format number of the file.
+    /// UNSUPPORTED_FORMAT: the store format of the file; 0: it is the database below that is of
+    /// another format, message says of which.
     pub format_found: u32,
     /// Zero.
     pub reserved: u32,
@@ -210,7 +211,9 @@ pub(super) fn status_of(error: &EventStoreError) -> es_status {
         EventStoreError::AlreadyExists(_) => ES_ERR_ALREADY_EXISTS,
         EventStoreError::NotFound(_) => ES_ERR_NOT_FOUND,
         EventStoreError::NotSealed(_) => ES_ERR_NOT_SEALED,
-        EventStoreError::UnsupportedFormat { .. } => ES_ERR_UNSUPPORTED_FORMAT,
+        EventStoreError::UnsupportedFormat { .. } | EventStoreError::UnsupportedDatabase { .. } => {
+            ES_ERR_UNSUPPORTED_FORMAT
+        }
         EventStoreError::InvalidArgument { .. } => ES_ERR_INVALID_ARGUMENT,
         EventStoreError::Halted { .. } => ES_ERR_HALTED,
         EventStoreError::QueueFull => ES_ERR_QUEUE_FULL,
@@ -318,6 +321,17 @@ mod tests {
         let text = message(&Refusal::invalid("topic", format!("a\nb{}", "é".repeat(200))));
         assert!(text.starts_with("topic: a bé"), "{text}");
         assert!(text.len() < MESSAGE_BYTES && text.len() >= MESSAGE_BYTES - 2);
+    }
+
+    /// redb's own format number is no store format: it stands in the text alone.
+    #[test]
+    fn format_of_the_database_is_no_store_format() {
+        let path = Path::new("/runs/run.redb").to_path_buf();
+        let refusal = Refusal::Store(EventStoreError::UnsupportedDatabase { found: 2, path });
+        let filled = refusal.to_error();
+        assert_eq!((filled.code, filled.format_found), (ES_ERR_UNSUPPORTED_FORMAT, 0));
+        let text = message(&refusal);
+        assert!(text.starts_with("/runs/run.redb: redb file format 2 "), "{text}");
     }
 
     /// A full queue is answered with numbers alone.

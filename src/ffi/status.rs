@@ -120,7 +120,7 @@ statuses! {
         ES_ERR_GAP = -203, "an entry inside the high-watermark is missing",
             "err->seq is the first missing, err->next_seq the next present one.";
         ES_ERR_UNSUPPORTED_FORMAT = -204, "the file's format is not known to this library",
-            "Nothing was changed. Use a library that knows format err->format_found.";
+            "Nothing was changed. Use a library of format err->format_found; 0: see err->message.";
     }
     "the environment": {
         ES_ERR_DISK = -300, "the storage refuses the write",

@@ -136,10 +136,8 @@ fn damaged_crashed_run_is_whole_or_refused_untouched() {
                 same += 1;
             }
             Err(error) => {
-                let is_known = matches!(
-                    error,
-                    EventStoreError::Corrupted(_) | EventStoreError::UnsupportedFormat { .. }
-                );
+                let is_known =
+                    matches!(error, EventStoreError::Corrupted(_)) || error.is_unsupported_format();
                 assert!(is_known, "byte {at}: {error}");
                 assert!(damaged.content(FILE).unwrap().to_vec() == before.to_vec());
                 refused += 1;

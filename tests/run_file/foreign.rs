@@ -83,6 +83,35 @@ fn other_databases_and_later_formats_are_refused_and_unchanged() {
     }
 }
 
+/// One flipped bit makes redb's own format 3 a 1 or a 2. The error names that format and no store
+/// format, by each way of opening, and nothing is changed.
+#[test]
+fn files_of_other_redbs_are_named_as_such_and_unchanged() {
+    let base = TemporaryFolder::new("older_redb");
+    let path = place(&base);
+    let database = Database::create(&path).unwrap();
+    database.close().unwrap();
+    let sound = fs::read(&path).unwrap();
+    // The first byte of each of redb's two commit slots.
+    for (at, found) in [(64, 1), (64, 2), (192, 1), (192, 2)] {
+        let mut content = sound.clone();
+        assert_eq!(std::mem::replace(&mut content[at], found), 3, "redb's file format");
+        fs::write(&path, &content).unwrap();
+        let mut store = RedbStore::new(base.path(), options());
+        let errors = [
+            store.open_run(&sample::full_manifest(RUN)).unwrap_err(),
+            store.load_crashed(INSTANCE, RUN).unwrap_err(),
+            open_sealed(&path, CACHE_BYTES, false).map(drop).unwrap_err(),
+        ];
+        for error in errors {
+            let text = error.to_string();
+            assert!(text.contains(&format!("redb file format {found} is not supported")), "{text}");
+            assert!(error.is_unsupported_format(), "{error:?}");
+        }
+        assert!(fs::read(&path).unwrap() == content, "byte {at}: the file was changed");
+    }
+}
+
 /// The name of a run of the log backend is taken here too.
 #[test]
 fn run_ids_are_unique_over_backends() {

@@ -33,7 +33,7 @@ class EventStoreError(Exception):
         prev_seq: the last present before a gap.
         high_watermark: the largest durable seq, of OutOfOrderError.
         count: how many entries were claimed by an append that failed after its claim.
-        format_found: the format number of the file, of UnsupportedFormatError.
+        format_found: the store format of the file, of UnsupportedFormatError; 0: the message says.
     """
 
     code: int = 0
@@ -232,7 +232,7 @@ class GapError(DataError):
 
 
 class UnsupportedFormatError(DataError):
-    """The file has format `format_found`, which this library does not know."""
+    """The file has format `format_found`, which this library does not know; 0: the message says."""
 
     code = -204
 

@@ -157,9 +157,8 @@ fn why_refused(folder: &dyn Folder, name: &str, path: &Path) -> EventStoreError 
         .and_then(|(snapshot, _)| snapshot.manifest(path));
     match manifest {
         Ok(manifest) if manifest.status.is_sealed() => already_exists(path),
-        Err(error @ (EventStoreError::Locked(_) | EventStoreError::UnsupportedFormat { .. })) => {
-            error
-        }
+        Err(error @ EventStoreError::Locked(_)) => error,
+        Err(error) if error.is_unsupported_format() => error,
         Ok(_) | Err(_) => {
             let reason = "a run of this name was not sealed, recover it or choose another run id";
             EventStoreError::CrashedPredecessor(Box::new(Fault::new(reason).at(path)))

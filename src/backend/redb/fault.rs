@@ -106,8 +106,7 @@ impl IntoStoreError for DatabaseError {
             Self::DatabaseAlreadyOpen | Self::LockProtocolMismatch => locked(path),
             Self::RepairAborted => not_sealed(path, "was not closed in order"),
             Self::UpgradeRequired(found) => {
-                let path = path.to_path_buf();
-                EventStoreError::UnsupportedFormat { found: u32::from(found), path }
+                EventStoreError::UnsupportedDatabase { found, path: path.to_path_buf() }
             }
             other => backend(path, other),
         }
