@@ -2037,7 +2037,8 @@ es_status es_open_crashed_run(const char *base,
  *         ES_ERR_OUT_OF_MEMORY: free memory; ES_ERR_BUSY: called from on_halt: call it later;
  *         ES_ERR_NULL_POINTER, ES_ERR_BAD_HANDLE, ES_ERR_USED_AFTER_FORK: correct the call;
  *         ES_ERR_PANIC: report it.
- * [any thread] [never blocks] Since 0.1.
+ * [any thread] [never blocks] unless the run was closed after a halt: it then reads the file.
+ * Since 0.1.
  */
 ES_API
 ES_MUST_USE

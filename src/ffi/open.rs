@@ -334,7 +334,8 @@ pub unsafe extern "C" fn es_open_crashed_run(
 ///         ES_ERR_OUT_OF_MEMORY: free memory; ES_ERR_BUSY: called from on_halt: call it later;
 ///         ES_ERR_NULL_POINTER, ES_ERR_BAD_HANDLE, ES_ERR_USED_AFTER_FORK: correct the call;
 ///         ES_ERR_PANIC: report it.
-/// [any thread] [never blocks] Since 0.1.
+/// [any thread] [never blocks] unless the run was closed after a halt: it then reads the file.
+/// Since 0.1.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn es_open_reader(
