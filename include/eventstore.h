@@ -216,7 +216,7 @@
 /** Stopped by a failure; see halt_status. */
 #define ES_PHASE_HALTED 3u
 /* es_operation_options.flags */
-/** es_recover: only say what would be done; takes no lock, changes nothing. */
+/** es_recover: only say what would be done; changes nothing, locks no more than a reader does. */
 #define ES_OPERATION_DRY_RUN 1u
 /** digest_key holds the key of the run digest. */
 #define ES_OPERATION_DIGEST_KEY 2u

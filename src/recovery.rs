@@ -27,7 +27,8 @@ use crate::verifier::survey::{RowSink, Surveyed, walk};
 
 /// How to recover an instance.
 pub struct RecoveryOptions<'p> {
-    /// Only say what would be done: takes no lock, changes nothing.
+    /// Only say what would be done: changes nothing, and does not lock the instance. Each run is
+    /// held as a reader holds it while it is looked at: another process's sweep then skips it.
     pub dry_run: bool,
     /// Key of the run digests; a keyed run that is sealed without it gets no digest.
     pub digest_key: Option<[u8; 32]>,

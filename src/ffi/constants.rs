@@ -122,7 +122,7 @@ constants! {
         ES_PHASE_HALTED: u32 = 3, "Stopped by a failure; see halt_status.";
     }
     "es_operation_options.flags": {
-        ES_OPERATION_DRY_RUN: u32 = 1, "es_recover: only say what would be done; takes no lock, changes nothing.";
+        ES_OPERATION_DRY_RUN: u32 = 1, "es_recover: only say what would be done; changes nothing, locks no more than a reader does.";
         ES_OPERATION_DIGEST_KEY: u32 = 2, "digest_key holds the key of the run digest.";
         ES_OPERATION_EXPECTED_DIGEST: u32 = 4, "es_verify_run: expected_digest holds what the digest must be.";
     }

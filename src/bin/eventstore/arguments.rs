@@ -249,7 +249,7 @@ fn threads() -> RangedU64ValueParser {
 pub(crate) struct Recover {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// Says what would be done; takes no lock and changes nothing
+    /// Says what would be done; changes nothing and does not lock the instance
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Prints one JSON object a run, then the parent
