@@ -2456,8 +2456,7 @@ es_status es_get_run_path(struct es_run *run,
  * @param run  the run
  * @param fd   receives the descriptor
  * @param err  filled on failure; may be NULL
- * @return ES_OK; ES_ERR_UNSUPPORTED: not on this platform: wait with es_wait_durable;
- *         ES_ERR_BACKEND: see err->os_errno; ES_ERR_CLOSED: the run is closed;
+ * @return ES_OK, for a closed run too; ES_ERR_BACKEND: see err->os_errno;
  *         ES_ERR_NULL_POINTER, ES_ERR_BAD_HANDLE, ES_ERR_USED_AFTER_FORK: correct the call;
  *         ES_ERR_BUSY: called from on_halt: call it later; ES_ERR_PANIC: close the run and
  *         report it.

@@ -298,7 +298,7 @@ impl Run {
     /// by the run. Reading its 8 bytes rearms it.
     ///
     /// # Errors
-    /// `Backend` when the operating system gives none; `Unsupported` outside Linux.
+    /// `Backend` when the operating system gives none.
     pub fn durable_fd(&self) -> Result<i32> {
         if let Some(fd) = self.shared.durable_fd.get() {
             return Ok(fd.raw());
