@@ -183,8 +183,9 @@ pub unsafe extern "C" fn es_seal_run(
 
 /// Frees a run's handle; never waits for the disk. A run that was not closed is detached: what is
 /// queued is still committed, it stays ES_RUN_RUNNING, and until then opening it again answers
-/// ES_ERR_LOCKED. Does nothing for NULL, for a handle that is freed already or of another type,
-/// in a forked child, and inside on_halt. Must not run while another thread is in a call on it.
+/// ES_ERR_LOCKED. A manual run, which has no thread for that, and one that has halted drop what is
+/// queued. Does nothing for NULL, for a handle that is freed already or of another type, in a forked
+/// child, and inside on_halt. Must not run while another thread is in a call on it.
 /// @param run  the run, or NULL
 /// [one thread at a time per object] [never blocks] Since 0.1.
 #[unsafe(no_mangle)]

@@ -46,8 +46,9 @@ pub(crate) struct Created {
 pub type DraftAt<'a> =
     dyn FnMut(usize, &mut dyn FnMut(&RawDraft<'_>) -> Result<()>) -> Result<()> + 'a;
 
-/// A run that is being written. Any thread; dropping it without [`Run::close`] detaches: what is
-/// queued is committed and the run stays `Running`.
+/// A run that is being written. Any thread; dropping it without [`Run::close`] detaches: the
+/// run stays `Running`, and its thread commits what is queued. A manual run, which has none, and one
+/// that has halted drop it.
 pub struct Run {
     shared: Arc<Shared>,
     path: Option<PathBuf>,

@@ -59,8 +59,9 @@ class Run:
     """A run that this process writes; made by `open_run`.
 
     In a `with`: leaving it in order closes and seals the run, and raises HaltedError when it had
-    halted. Leaving it by an exception detaches: what was submitted is still committed, the run
-    stays running, and `recover` seals it as what it is, the trace of a program that failed.
+    halted. Leaving it by an exception detaches, see `detach`: what was submitted is still
+    committed, the run stays running, and `recover` seals it as what it is, the trace of a program
+    that failed.
     """
 
     def __init__(self, handle: RunHandle) -> None:
@@ -370,8 +371,9 @@ class Run:
     def detach(self) -> None:
         """Lets go of a run without sealing it; never waits for the disk.
 
-        What is queued is still committed as long as the process lives; `recover` seals the run.
-        Of a closed run it frees what was left. Calls after that raise BadHandleError.
+        What is queued is still committed as long as the process lives; with a manual writer it is
+        dropped. `recover` seals the run. Of a closed run it frees what was left. Calls after that
+        raise BadHandleError.
         """
         self._handle = None
 
