@@ -1544,7 +1544,7 @@ typedef struct es_report_summary {
      */
     char run_id[136];
     /**
-     * Recover: the run to name as parent. Salvage: the old run. NUL-terminated.
+     * Recover: the newest recovered run. Salvage: the old run. NUL-terminated.
      */
     char parent_run_id[136];
     /**
@@ -3011,8 +3011,9 @@ es_status es_list_runs(const char *base,
 /**
  * Sweeps an instance whose engine died: seals each run that was left, closes what was sealed and
  * not closed, moves temporary names aside, and reports what is damaged or no run without touching
- * it. summary.parent_run_id is the newest run that is sealed ES_RUN_CRASHED_RECOVERED. A row for
- * each name that needed attention. Killed and called again, it reaches the same end.
+ * it. summary.parent_run_id is the newest run that is sealed ES_RUN_CRASHED_RECOVERED; one that is
+ * newer and sealed ES_RUN_ENDED, which es_list_runs tells, is the better parent. A row for each
+ * name that needed attention. Killed and called again, it reaches the same end.
  * @param base             directory of all instances, UTF-8
  * @param base_len         its length in bytes, or ES_NTS; at most 4,095
  * @param instance_id      the instance

@@ -82,7 +82,8 @@ pub struct RecoveredRun {
 pub struct RecoveryReport {
     /// What needed attention, by name. Runs that were in order are not listed.
     pub runs: Vec<RecoveredRun>,
-    /// The newest run that is sealed `CrashedRecovered`: the one to name as parent.
+    /// The newest run that is sealed `CrashedRecovered`. The next run's parent is that or a newer
+    /// one that is sealed `Ended`, which needed no attention and is not considered here.
     pub parent_run_id: Option<String>,
 }
 

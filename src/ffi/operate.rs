@@ -103,8 +103,9 @@ pub unsafe extern "C" fn es_list_runs(
 
 /// Sweeps an instance whose engine died: seals each run that was left, closes what was sealed and
 /// not closed, moves temporary names aside, and reports what is damaged or no run without touching
-/// it. summary.parent_run_id is the newest run that is sealed ES_RUN_CRASHED_RECOVERED. A row for
-/// each name that needed attention. Killed and called again, it reaches the same end.
+/// it. summary.parent_run_id is the newest run that is sealed ES_RUN_CRASHED_RECOVERED; one that is
+/// newer and sealed ES_RUN_ENDED, which es_list_runs tells, is the better parent. A row for each
+/// name that needed attention. Killed and called again, it reaches the same end.
 /// @param base             directory of all instances, UTF-8
 /// @param base_len         its length in bytes, or ES_NTS; at most 4,095
 /// @param instance_id      the instance

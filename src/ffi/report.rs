@@ -42,7 +42,7 @@ pub struct es_report_summary {
     pub lifecycle: u64,
     /// Verify: the run. Salvage: the new run. Plan: the newest restore point. NUL-terminated.
     pub run_id: [c_char; 136],
-    /// Recover: the run to name as parent. Salvage: the old run. NUL-terminated.
+    /// Recover: the newest recovered run. Salvage: the old run. NUL-terminated.
     pub parent_run_id: [c_char; 136],
     /// Plan: why nothing is proposed. Verify: why the digest is absent or not checked. UTF-8,
     /// NUL-terminated, cut at a character.

@@ -122,7 +122,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Recovery:
-    """What `recover` did. `parent_run_id` is the run that a new one should name as its parent."""
+    """What `recover` did. `parent_run_id` is the newest run that is sealed CRASHED_RECOVERED; a
+    newer one that is sealed ENDED, which `list_runs` tells, is the better parent."""
 
     parent_run_id: Optional[str]
     runs: Tuple[RunRow, ...]

@@ -242,7 +242,7 @@ fn threads() -> RangedU64ValueParser {
     clap::value_parser!(u64).range(..=THREADS_MAX as u64)
 }
 
-/// Seals the runs of an instance that their writers left, and says which one to continue.
+/// Seals the runs of an instance that their writers left, and names the newest recovered one.
 ///
 /// Refused while a writer lives. Runs again at any time: what is done stays done.
 #[derive(Args)]
@@ -252,7 +252,7 @@ pub(crate) struct Recover {
     /// Says what would be done; changes nothing and does not lock the instance
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Prints one JSON object a run, then the parent
+    /// Prints one JSON object a run, then the newest recovered run as a parent
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -1,4 +1,4 @@
-//! `eventstore recover`: seals what writers left, and says which run to continue.
+//! `eventstore recover`: seals what writers left, and names the newest run that was recovered.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -28,7 +28,7 @@ struct Swept<'a> {
     reason: Option<&'a str>,
 }
 
-/// The last line: what the next run names as its parent.
+/// The last line: the newest run that is sealed `CrashedRecovered`, offered as a parent.
 #[derive(Serialize)]
 struct Parent<'a> {
     parent_run_id: Option<&'a str>,
@@ -122,7 +122,7 @@ fn print(screen: &mut Screen, arguments: &Recover, report: &RecoveryReport) -> i
         }
         screen.line("")?;
     }
-    let label = screen.paint(Tone::Heading, "parent for the next run");
+    let label = screen.paint(Tone::Heading, "newest recovered run");
     let parent = report.parent_run_id.as_deref().map_or_else(|| "none".to_owned(), shown);
     screen.line(&format!("{label}  {parent}"))?;
     if arguments.dry_run {
