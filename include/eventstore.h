@@ -1170,7 +1170,7 @@ typedef struct es_run_state {
  */
 typedef struct es_run_stats {
     /**
-     * Durable commits.
+     * Durable commits of entries, RunEnded's among them; not those of RunStarted, anchors and seal.
      */
     uint64_t commits;
     /**
@@ -1178,7 +1178,7 @@ typedef struct es_run_stats {
      */
     uint64_t entries;
     /**
-     * Bytes of topics, types, payloads and keys in them.
+     * Bytes of topics, types, payloads and keys that were submitted for them: none for RunEnded.
      */
     uint64_t bytes;
     /**

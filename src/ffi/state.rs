@@ -36,11 +36,11 @@ pub struct es_run_state {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct es_run_stats {
-    /// Durable commits.
+    /// Durable commits of entries, RunEnded's among them; not those of RunStarted, anchors and seal.
     pub commits: u64,
     /// Entries in them.
     pub entries: u64,
-    /// Bytes of topics, types, payloads and keys in them.
+    /// Bytes of topics, types, payloads and keys that were submitted for them: none for RunEnded.
     pub bytes: u64,
     /// How long the last commit took, in nanoseconds.
     pub last_flush_ns: u64,
