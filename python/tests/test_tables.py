@@ -2,7 +2,6 @@
 
 import datetime
 import threading
-import time
 import uuid
 
 import pytest
@@ -88,27 +87,33 @@ def test_ctrl_c_ends_a_scan_in_parts(reader, monkeypatch):
 
     small_pages(monkeypatch)
     many_parts(monkeypatch)
-    asked, next_page = [], _arrays.PageScan.next_page
+    asked, fillers, next_page = [], set(), _arrays.PageScan.next_page
+    may_go_on, has_begun = threading.Semaphore(4), threading.Event()
 
-    def slowly(scan, *arguments):
-        time.sleep(0.02)
+    def held(scan, *arguments):
+        fillers.add(threading.current_thread())
+        assert may_go_on.acquire(timeout=20)
         asked.append(1)
+        if len(asked) == 4:
+            has_begun.set()
         return next_page(scan, *arguments)
 
-    monkeypatch.setattr(_arrays.PageScan, "next_page", slowly)
+    monkeypatch.setattr(_arrays.PageScan, "next_page", held)
 
     def interrupted(thread, timeout):
-        time.sleep(0.1)
+        assert has_begun.wait(20)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(threading.Thread, "join", interrupted)
         reader.to_numpy()
-    time.sleep(0.1)
-    count = len(asked)
-    assert count > 3
-    time.sleep(0.2)
-    assert count == len(asked), "the parts go on though nobody waits for them"
+    for _ in range(COUNT):
+        may_go_on.release()
+    for filler in list(fillers):
+        filler.join(20)
+        assert not filler.is_alive()
+    # The page that each part was at, and none after it.
+    assert 4 <= len(asked) <= 4 + 3, "the parts go on though nobody waits for them"
 
 
 def test_pages_are_written_again(reader, tmp_path, backend, monkeypatch):

@@ -91,20 +91,36 @@ def test_a_wait_in_one_piece_is_what_the_test_above_finds(hung):
     assert child.wait(20) == 0
 
 
-@pytest.mark.parametrize("timeout, least", [(0, 0), (0.02, 0.02), (0.13, 0.13)])
-def test_time_runs_out_when_it_should(timeout, least):
-    asked = []
+class Clock:
+    """A clock that only the calls of a test move."""
+
+    def __init__(self):
+        self.now_ns = 7
+
+    def monotonic_ns(self):
+        return self.now_ns
+
+
+@pytest.mark.parametrize("late_ns", [0, 3_000_000])
+@pytest.mark.parametrize(
+    "timeout, slices_ms", [(0, [0]), (0.02, [20]), (0.1, [50, 50, 0]), (0.13, [50, 50, 30])]
+)
+def test_time_runs_out_when_it_should(monkeypatch, timeout, slices_ms, late_ns):
+    asked, clock = [], Clock()
+    start_ns = clock.now_ns
+    monkeypatch.setattr(_wait, "time", clock)
 
     def never(slice_ns):
         asked.append(slice_ns)
-        time.sleep(slice_ns / 1e9)
+        clock.now_ns += slice_ns + late_ns
         return eventstore.WaitTimeoutError.code
 
-    start = time.monotonic()
     assert _wait.in_slices(never, timeout) == eventstore.WaitTimeoutError.code
-    assert least <= time.monotonic() - start < least + 1
-    assert all(slice_ns <= 100_000_000 for slice_ns in asked)
-    assert abs(sum(asked) / 1e9 - timeout) < 0.02
+    assert max(asked) <= _wait.SLICE_NS, "Ctrl-C waits for a slice"
+    if late_ns == 0:
+        assert asked == [slice_ms * 1_000_000 for slice_ms in slices_ms]
+    passed_ns = clock.now_ns - start_ns
+    assert timeout * 1e9 <= passed_ns <= timeout * 1e9 + late_ns
 
 
 def test_timeouts_are_checked():
