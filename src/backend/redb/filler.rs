@@ -119,6 +119,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::channel;
+    use std::time::Instant;
 
     use super::*;
 
@@ -162,12 +163,26 @@ mod tests {
     #[test]
     fn thread_is_called_where_it_has_to_be() {
         let filler = Filler::default();
-        let (step, steps) = steps_that_leave(Need::Nothing);
+        let (leave_nothing, steps) = steps_that_leave(Need::Nothing);
+        let shared = Arc::clone(&filler.shared);
+        let step = move |least| {
+            // Until the thread takes it back, which is the last it does before it waits.
+            shared.looks_again.store(true, Ordering::Release);
+            leave_nothing(least)
+        };
+        let wait_until_it_waits = || {
+            let started = Instant::now();
+            while filler.shared.looks_again.load(Ordering::Acquire) {
+                assert!(started.elapsed() < LONG, "it goes on though no need is left");
+                std::thread::yield_now();
+            }
+        };
         filler.end_commit(Need::Nothing, step.clone());
         assert!(filler.thread.lock().is_none(), "nothing to do");
         for _ in 0..3 {
             filler.end_commit(Need::AtRest, step.clone());
             assert_eq!(steps.recv_timeout(LONG), Ok(Need::BehindCommit));
+            wait_until_it_waits();
         }
         assert!(steps.recv_timeout(4 * REST).is_err(), "no need is left");
         filler.shared.looks_again.store(true, Ordering::Release);
