@@ -12,11 +12,14 @@ use std::ops::Bound;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eventstore::backend::disk::{BootId, Disk, Folder, LockMode, LockRange, Purpose, Volume};
 
 pub const PAGE_BYTES: usize = 4096;
+
+/// How long a flush is held at most: whoever is to let go of it waits for it.
+const HELD_MAX: Duration = Duration::from_secs(20);
 
 /// A file's bytes, in shared pages.
 #[derive(Debug, Clone, Default)]
@@ -143,8 +146,11 @@ pub struct Knobs {
     pub skip_dir_sync: AtomicBool,
     /// Files cannot have more bytes than this together; 0 = no limit.
     pub capacity_bytes: AtomicU64,
-    /// Every flush takes so long.
-    pub sync_delay_ms: AtomicU64,
+    /// Every flush waits until it is let go of: until `released` has its number.
+    pub hold_syncs: AtomicBool,
+    pub released: AtomicU64,
+    /// Those that nobody let go of within `HELD_MAX`.
+    pub overdue: AtomicU64,
     /// Every flush, write and resize fails with this errno; 0 = none does.
     pub fail_errno: AtomicU64,
     /// Waiting until the device has taken a range fails with this errno; 0 = it does not.
@@ -164,8 +170,8 @@ pub struct Knobs {
     pub reads: AtomicU64,
     pub read_bytes: AtomicU64,
     pub syncs: AtomicU64,
-    /// Flushes and resizes under way at this moment.
-    pub syncing: AtomicU64,
+    /// The number, from 1, of the held flush that is under way at this moment; 0 = none.
+    pub held: AtomicU64,
     pub extends: AtomicU64,
     /// Given back as never written.
     pub freed_bytes: AtomicU64,
@@ -461,14 +467,23 @@ impl MemoryDisk {
         self.volume.refuse()
     }
 
-    fn delay(&self) {
+    /// Only one thread flushes, so that these are under way one at a time.
+    fn wait_while_held(&self) {
         let knobs = &self.volume.knobs;
-        knobs.syncing.fetch_add(1, Ordering::SeqCst);
-        match knobs.sync_delay_ms.load(Ordering::Relaxed) {
-            0 => {}
-            delay => std::thread::sleep(Duration::from_millis(delay)),
+        if !knobs.hold_syncs.load(Ordering::SeqCst) {
+            return;
         }
-        knobs.syncing.fetch_sub(1, Ordering::SeqCst);
+        let number = knobs.released.load(Ordering::SeqCst) + 1;
+        knobs.held.store(number, Ordering::SeqCst);
+        let started = Instant::now();
+        while knobs.released.load(Ordering::SeqCst) < number {
+            if started.elapsed() > HELD_MAX {
+                knobs.overdue.fetch_add(1, Ordering::SeqCst);
+                knobs.released.store(number, Ordering::SeqCst);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        knobs.held.store(0, Ordering::SeqCst);
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -573,7 +588,7 @@ impl Disk for MemoryDisk {
 
     fn sync_data(&self) -> io::Result<()> {
         self.check_writable()?;
-        self.delay();
+        self.wait_while_held();
         self.volume.knobs.syncs.fetch_add(1, Ordering::Relaxed);
         let mut state = self.volume.lock();
         let was_cut = state.cut.remove(&self.file);
