@@ -67,8 +67,6 @@ pub trait Disk: Debug + Send + Sync + 'static {
     fn forget_cached_part(&self, _from: u64, _to: u64) -> io::Result<()> {
         self.forget_cached()
     }
-    /// The bytes left on the file system, if it tells.
-    fn free_bytes(&self) -> Option<u64>;
     /// Whether the file has no name any more.
     fn is_unlinked(&self) -> io::Result<bool> {
         Ok(false)

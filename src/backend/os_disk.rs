@@ -110,10 +110,6 @@ impl Disk for OsDisk {
         file::drop_cached_part(self.locks.raw(), from, to)
     }
 
-    fn free_bytes(&self) -> Option<u64> {
-        file::free_bytes(self.locks.raw()).ok()
-    }
-
     fn is_unlinked(&self) -> io::Result<bool> {
         file::is_unlinked(self.locks.raw())
     }

@@ -12,7 +12,6 @@ mod copy;
 mod create;
 mod fault;
 mod filler;
-mod flush_stats;
 mod footprint;
 mod found;
 mod reader;
@@ -33,7 +32,6 @@ use redb::{Database, ReadableDatabase};
 use self::append::Writer;
 pub(crate) use self::copy::open_copy;
 use self::fault::{At, not_sealed};
-pub use self::flush_stats::FlushStats;
 pub(crate) use self::found::{RedbFiles, find_path};
 use self::reader::RedbReader;
 use self::reserve::Prober;
@@ -114,17 +112,6 @@ impl RedbStore {
     /// The file of the run that is open or was last.
     pub fn run_path(&self) -> Option<PathBuf> {
         self.run.as_ref().map(|run| run.file.path().to_path_buf())
-    }
-
-    /// What the run's flushes cost so far; may be read while the store is in use.
-    pub fn flush_stats(&self) -> Option<Arc<FlushStats>> {
-        self.run.as_ref().map(|run| run.file.storage().stats())
-    }
-
-    /// Tells the bytes left on the run's file system, from any thread.
-    pub fn free_bytes_probe(&self) -> Option<impl Fn() -> Option<u64> + Send + Sync + 'static> {
-        let file = self.run.as_ref()?.file.clone();
-        Some(move || file.storage().free_bytes())
     }
 
     /// Lets go of the run of this name if it is this store's own: its writer gives up on it. Makes

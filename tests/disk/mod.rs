@@ -607,10 +607,6 @@ impl Disk for MemoryDisk {
         self.sync_data()
     }
 
-    fn free_bytes(&self) -> Option<u64> {
-        None
-    }
-
     fn lock(&self, range: LockRange, mode: LockMode, wait: bool) -> io::Result<bool> {
         let mut state = self.volume.lock();
         let is_taken = state.locks.iter().any(|lock| {

@@ -58,10 +58,11 @@ pub(super) fn take_ballast(
     Ok(())
 }
 
-/// Gives the ballast back, in the transaction before the one that seals; whether there was one.
-pub(super) fn free_ballast(transaction: &WriteTransaction, path: &Path) -> Result<bool> {
-    let had_ballast = transaction.delete_table(RESERVE).at(path)?;
-    Ok(transaction.delete_table(tables::PROBE).at(path)? | had_ballast)
+/// Gives the ballast back, in the transaction before the one that seals.
+pub(super) fn free_ballast(transaction: &WriteTransaction, path: &Path) -> Result<()> {
+    transaction.delete_table(RESERVE).at(path)?;
+    transaction.delete_table(tables::PROBE).at(path)?;
+    Ok(())
 }
 
 /// Decides when the next probe is due.
@@ -86,7 +87,7 @@ impl Prober {
         let commit_bytes = COMMIT_BYTES + 2 * batch_bytes;
         // Its own pages were taken from there, and are not written yet.
         let has_room = storage.unused_bytes() > commit_bytes + keys * KEY_BYTES + ROOM_BYTES;
-        let written = storage.stats().written_bytes();
+        let written = storage.written_bytes();
         let is_spent = self.written_at_probe.is_none_or(|at_probe| {
             written.saturating_sub(at_probe).saturating_add(commit_bytes) > self.spendable_bytes
         });
