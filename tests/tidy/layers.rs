@@ -12,7 +12,7 @@ struct Layer {
 
 /// From the ground up. A module belongs to the layer that names the longest part of its path.
 const LAYERS: [Layer; 12] = [
-    Layer { name: "ground", modules: &["planted", "sync"], may_name: &[] },
+    Layer { name: "ground", modules: &["planted"], may_name: &[] },
     Layer {
         name: "domain",
         modules: &[

@@ -1,7 +1,8 @@
 //! The README's map of the tree names nothing that is not there.
 //!
 //! The map is the section whose heading has the word "tree". Its fenced block gives a path a line,
-//! below the folder of the line it is indented under; text in backticks with a slash is a path too.
+//! below the folder of the line it is indented under; text in backticks with a slash is a path too,
+//! and so is the name of a source file, below the first folder of its line.
 
 /// Paths that the map names and that do not exist; or that there is no map.
 pub(crate) fn missing_paths(readme: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
@@ -30,8 +31,7 @@ fn mapped_paths(readme: &str) -> Vec<(usize, String)> {
             let found = block_line(line, &mut folders);
             paths.extend(found.into_iter().map(|path| (number, path)));
         } else if in_section {
-            let quoted = line.split('`').skip(1).step_by(2).filter(|text| is_path(text));
-            paths.extend(quoted.map(|path| (number, path.to_owned())));
+            paths.extend(quoted_paths(line).into_iter().map(|path| (number, path)));
         }
     }
     paths
@@ -55,6 +55,25 @@ fn block_line(line: &str, folders: &mut Vec<(usize, String)>) -> Vec<String> {
     paths
 }
 
+/// The paths in backticks, and the files that are named without their folder.
+fn quoted_paths(line: &str) -> Vec<String> {
+    let quoted: Vec<&str> = line.split('`').skip(1).step_by(2).collect();
+    let folder = quoted.iter().find(|text| is_path(text) && text.ends_with('/')).unwrap_or(&"");
+    let path_of = |text: &str| match text {
+        _ if is_path(text) => Some(text.to_owned()),
+        _ if is_source_file(text) => Some(format!("{folder}{text}")),
+        _ => None,
+    };
+    quoted.iter().filter_map(|text| path_of(text)).collect()
+}
+
+fn is_source_file(text: &str) -> bool {
+    let stem = [".c", ".rs", ".sh", ".md"].iter().find_map(|ending| text.strip_suffix(ending));
+    stem.is_some_and(|stem| {
+        stem.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+    })
+}
+
 fn is_path(text: &str) -> bool {
     text.contains('/') && !text.contains([' ', '<', '*', ':', '$', '('])
 }
@@ -68,6 +87,7 @@ mod tests {
 `not/in/the/map`
 ## Map of the tree
 Start at `src/lib.rs`, then `cargo test` and `<base>/x`.
+| `tests/` | `model`, `fork.rs`; `run.sh *` |
 ```
 src/
   lib.rs            the crate, see the.docs
@@ -86,6 +106,8 @@ README.md
         let paths: Vec<String> = mapped_paths(README).into_iter().map(|(_, path)| path).collect();
         let expected = [
             "src/lib.rs",
+            "tests/",
+            "tests/fork.rs",
             "src/",
             "src/lib.rs",
             "src/backend/",
@@ -101,7 +123,7 @@ README.md
     #[test]
     fn dead_path_is_caught() {
         let findings = missing_paths(README, |path| !path.contains("gone"));
-        assert_eq!(findings, ["README.md:9: src/backend/gone.rs does not exist"]);
+        assert_eq!(findings, ["README.md:10: src/backend/gone.rs does not exist"]);
         assert_eq!(missing_paths(README, |_| true), [] as [String; 0]);
         assert_eq!(missing_paths("# eventstore\n`src/lib.rs`", |_| true).len(), 1);
     }
