@@ -296,7 +296,8 @@ pub fn open_crashed_run(
     check_id("instance_id", instance_id)?;
     check_id("run_id", run_id)?;
     let lock = InstanceLock::acquire_existing(base, instance_id)?;
-    let log_path = base.join(instance_id).join(format!("{run_id}.eslog"));
+    let log_name = format!("{run_id}{}", log::LogFiles::new(base).suffix());
+    let log_path = base.join(instance_id).join(log_name);
     if std::fs::symlink_metadata(log_path).is_ok() {
         let mut store = LogStore::new(base, log_options(options.digest_key));
         store.load_crashed(instance_id, run_id)?;

@@ -21,9 +21,12 @@ use crate::error::{EventStoreError, Fault, Result};
 use crate::manifest::RunManifest;
 use crate::planted::planted;
 
+/// What follows the run id in the name of a run of this backend.
+pub(super) const SUFFIX: &str = ".redb";
+
 /// The file name of a run of this backend.
 pub(super) fn file_name(run_id: &str) -> String {
-    format!("{run_id}.redb")
+    format!("{run_id}{SUFFIX}")
 }
 
 /// The directory name that the log backend gives a run; ids are unique over both.

@@ -37,7 +37,7 @@ impl RedbFiles {
 
 impl RunFormat for RedbFiles {
     fn suffix(&self) -> &'static str {
-        ".redb"
+        create::SUFFIX
     }
 
     fn find(&self, instance_id: &str, run_id: &str, hold: Hold) -> Result<Box<dyn FoundRun>> {
