@@ -53,7 +53,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// How many pairs a ratio is the median of
-    #[arg(long, value_name = "N", default_value_t = 11)]
+    #[arg(long, value_name = "N", default_value_t = 31)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) pairs: u32,
     /// How long one side of a pair takes, in milliseconds
