@@ -101,6 +101,7 @@ pub unsafe extern "C" fn es_init_close_result(
 /// written to: the answer is ES_OK with sealed 0 and the reason (in words: what es_flush then gives
 /// err), and the instance is free for a new run at once. The run itself is let go of once what its
 /// writer was in the middle of has ended: until then es_open_crashed_run answers ES_ERR_LOCKED.
+/// on_halt has returned when this answers ES_OK: it waits for that, so on_halt must not wait for it.
 /// Called again, it answers the same. The handle stays valid for state, stats, es_wait_durable and
 /// es_open_reader; free it with es_free_run.
 /// @param run      the run

@@ -373,7 +373,8 @@ impl Run {
     }
 
     /// Ends the run: no more submits, everything queued is committed, then a `RunEnded` entry,
-    /// the seal, the digest. Again: the same answer. Of a halted run: writes nothing, and says so.
+    /// the seal, the digest. Again: the same answer. Of a halted run: writes nothing, and says so
+    /// once the halt's callback has returned, which the host may then let go of.
     ///
     /// # Errors
     /// `Timeout`: call again. `Busy`.
@@ -381,6 +382,7 @@ impl Run {
         let shared = &self.shared;
         shared.refuse_in_callback()?;
         let CloseOptions { end_ts_init, end_ts_publish, .. } = *options;
+        let deadline = Deadline::after(Instant::now(), options.timeout_ns);
         let request = End::Seal { end_ts_init, end_ts_publish };
         shared.close.ask(&shared.queue.claim, request.own_entries(), request);
         shared.doorbell.ring_if_parked();
@@ -389,6 +391,7 @@ impl Run {
             (&answered, shared.halt_report())
         {
             self.let_go();
+            wait::for_callback(shared, deadline)?;
             return Ok(report);
         }
         answered

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::ThreadId;
 use std::time::Duration;
 
@@ -71,6 +71,8 @@ pub(super) struct Shared {
     pub(super) durable_fd: OnceLock<Descriptor>,
     on_halt: Mutex<Option<HaltCallback>>,
     /// The thread that runs the callback right now.
+    /// The callback of a halt has returned, or there was none.
+    has_told: AtomicBool,
     callback_thread: Mutex<Option<ThreadId>>,
     instance_lock: Mutex<Option<InstanceLock>>,
     pub(super) view: LiveView,
@@ -132,6 +134,7 @@ impl Shared {
             queue_entries: settings.queue_entries,
             durable_fd: OnceLock::new(),
             on_halt: Mutex::new(on_halt),
+            has_told: AtomicBool::new(false),
             callback_thread: Mutex::new(None),
             instance_lock: Mutex::new(instance_lock),
             view,
@@ -157,6 +160,13 @@ impl Shared {
             *self.callback_thread.lock() = None;
             drop(outcome);
         }
+        self.has_told.store(true, Ordering::Release);
+        self.watermark.announce();
+    }
+
+    /// Whether the callback of a halt is done with: the host may free what it had been given.
+    pub(super) fn has_told(&self) -> bool {
+        self.has_told.load(Ordering::Acquire)
     }
 
     /// Halts the run if the queue has been full without a commit for too long.

@@ -6,7 +6,7 @@ mod side_by_side;
 mod wheel;
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -309,6 +309,33 @@ fn calls_from_the_callback_are_busy() {
     }
     let busy = "busy: the run's halt callback is running";
     assert_eq!(*answers.lock().unwrap(), ["Halted", busy, busy, busy]);
+}
+
+/// What the host gave the callback is its own again once a halted run is closed: not before the
+/// callback has returned.
+#[test]
+fn halted_run_is_closed_when_its_callback_has_returned() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let has_returned = Arc::new(AtomicBool::new(false));
+    let returned = Arc::clone(&has_returned);
+    let callback: HaltCallback = Box::new(move |_| {
+        let _ = released.recv();
+        thread::sleep(Duration::from_millis(20));
+        returned.store(true, Ordering::SeqCst);
+    });
+    let script = Arc::new(Script::default());
+    script.fails_at.store(1, Ordering::SeqCst);
+    let run = start_with(&settings(), &script, Some(callback));
+    submit(&run, 1);
+    wait_until("it halts", || run.state().phase == Phase::Halted);
+    for timeout_ns in [0, 20_000_000] {
+        let closed = run.close(&CloseOptions { timeout_ns, ..CloseOptions::default() });
+        assert!(matches!(closed, Err(EventStoreError::Timeout)), "{closed:?}");
+    }
+    release.send(()).unwrap();
+    let report = run.close(&CloseOptions::default()).unwrap();
+    assert!(has_returned.load(Ordering::SeqCst), "closed while the callback runs");
+    assert!(report.halt.is_some());
 }
 
 /// Closing commits what is queued, then `RunEnded`, seals, and says the same again.

@@ -81,6 +81,17 @@ pub(super) fn sleeping<T>(
     }
 }
 
+/// Sleeps until the callback of a halt has returned or the time is up.
+pub(super) fn for_callback(shared: &Shared, deadline: Deadline) -> Result<()> {
+    while !shared.has_told() {
+        if deadline.is_over() {
+            return Err(EventStoreError::Timeout);
+        }
+        shared.watermark.wait(deadline.within(None), || shared.has_told().then_some(()));
+    }
+    Ok(())
+}
+
 /// Does the writer's work until `look` answers, the run halts or the time is up.
 pub(super) fn driving<T>(
     shared: &Shared,
