@@ -5,7 +5,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use eventstore::error::EventStoreError;
@@ -95,6 +95,12 @@ impl From<serde_json::Error> for Failure {
         // Our own values always serialize, so what failed is the writing.
         Self::from(io::Error::from(error))
     }
+}
+
+/// One line on standard error, in one write. Whoever listened there may be gone or its disk full:
+/// that changes nothing about how the command ends, and a panic over it would.
+pub(crate) fn complain(line: &str) {
+    let _ = io::stderr().write_all(format!("eventstore: {line}\n").as_bytes());
 }
 
 /// The error and every cause under it that its text does not say already.

@@ -20,7 +20,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::arguments::{Ingest, Place};
-use crate::failure::{Exit, Failure, Outcome, one_line, whole_text};
+use crate::failure::{Exit, Failure, Outcome, complain, one_line, whole_text};
 use crate::line::{self, Event, Line};
 use crate::progress::Progress;
 use crate::screen::{Screen, Tone};
@@ -336,5 +336,5 @@ fn leave_running(run: &Run, recover: &str) {
     let path = run.path().map_or_else(String::new, |path| path.display().to_string());
     let durable = run.state().high_watermark;
     let line = format!("{path}: interrupted with {durable} entries durable; `{recover}` seals it");
-    eprintln!("eventstore: {}", one_line(&line));
+    complain(&one_line(&line));
 }

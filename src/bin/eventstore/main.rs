@@ -3,6 +3,9 @@
 //! One file a subcommand, over the library's public interface alone. Here the line is parsed, the
 //! subcommand runs, and its end becomes an exit status and at most one line on standard error.
 
+// They panic where nobody reads. `Screen` and `failure::complain` do not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod arguments;
 mod bench;
 mod convert;
@@ -55,7 +58,7 @@ fn main() -> ExitCode {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
             if let Some(line) = failure.line() {
-                eprintln!("eventstore: {line}");
+                failure::complain(&line);
             }
             ExitCode::from(failure.status())
         }
@@ -106,6 +109,6 @@ fn refused(error: &clap::Error) -> ExitCode {
     };
     let reason = text.strip_prefix("error: ").unwrap_or(&text);
     let reason = reason.split("\n\n").next().unwrap_or(reason);
-    eprintln!("eventstore: {}; see `eventstore --help`", one_line(reason));
+    failure::complain(&format!("{}; see `eventstore --help`", one_line(reason)));
     ExitCode::from(2)
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
+use std::io::{self, PipeWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -58,6 +58,13 @@ pub(crate) fn run_with_input(arguments: &[&dyn AsRef<OsStr>], input: &str) -> Ra
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     Ran::from(child.wait_with_output().expect("the command ends"))
+}
+
+/// The writing end of a pipe that nobody reads any more.
+pub(crate) fn closed_pipe() -> PipeWriter {
+    let (reader, writer) = io::pipe().expect("a pipe can be made");
+    drop(reader);
+    writer
 }
 
 impl Ran {

@@ -5,7 +5,9 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::harness::{Folder, INSTANCE, command, keys_in_order, numbered_run, run, run_with_input};
+use crate::harness::{
+    Folder, INSTANCE, closed_pipe, command, keys_in_order, numbered_run, run, run_with_input,
+};
 
 const ENTRY_KEYS: &str = "seq ts_init ts_publish topic payload_type payload_hex correlation_id \
                           causation_id entry_hash index_keys";
@@ -105,15 +107,35 @@ fn closed_pipe_is_no_error() {
     }
 }
 
+/// Stands for a file on a disk that is full.
+fn full_device() -> fs::File {
+    fs::OpenOptions::new().write(true).open("/dev/full").unwrap()
+}
+
 /// A disk that is full while output is written is said, not swallowed.
 #[test]
 fn full_output_is_an_error() {
     let base = Folder::new("full_output");
     let path = numbered_run(base.path(), "r-1", 10);
-    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let ended = command().arg("dump").arg(&path).stdout(full).output().unwrap();
+    let ended = command().arg("dump").arg(&path).stdout(full_device()).output().unwrap();
     assert_eq!(ended.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&ended.stderr).contains("standard output"));
+}
+
+/// Where standard error is gone or full, the status alone tells what went wrong.
+#[test]
+fn status_is_kept_without_standard_error() {
+    let base = Folder::new("unheard_error");
+    let path = numbered_run(base.path(), "r-1", 1);
+    for (seq, status) in [("99", 1), ("x", 2)] {
+        for stderr in [Stdio::from(closed_pipe()), Stdio::from(full_device())] {
+            let ended = command().arg("get").arg(&path).arg(seq).stderr(stderr).status().unwrap();
+            assert_eq!(ended.code(), Some(status), "get {seq}");
+        }
+    }
+    let missing = base.join("missing.redb");
+    let ended = command().arg("dump").arg(&missing).stderr(closed_pipe()).status().unwrap();
+    assert_eq!(ended.code(), Some(2));
 }
 
 /// People get times beside nanoseconds, aligned columns, and no control characters of the data.
