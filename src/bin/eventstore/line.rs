@@ -86,11 +86,12 @@ pub(crate) fn parse(line: &[u8]) -> Result<Line<'_>, String> {
         return Err("expected a JSON object".to_owned());
     }
     let fields: Fields<'_> = serde_json::from_slice(line).map_err(|error| unreadable(&error))?;
-    if fields.manifest.is_some() {
-        return Ok(Line::OfAnotherRun);
-    }
     if fields.ts.is_some() {
         return event(fields).map(Line::Event);
+    }
+    // An event may have a key of that name, which is ignored; the head of a dump is no entry.
+    if fields.manifest.is_some() && fields.ts_init.is_none() && fields.topic.is_none() {
+        return Ok(Line::OfAnotherRun);
     }
     let is_lifecycle =
         fields.topic.as_ref().is_some_and(|topic| topic.0.starts_with(LIFECYCLE_TOPIC_PREFIX));

@@ -95,6 +95,24 @@ fn dump_feeds_ingest() {
     assert!(entries(&first)[0].contains("\"ts_publish\":9,"), "{first}");
 }
 
+/// Events with a key `manifest` are captured like any other, whatever it holds and in both forms;
+/// without their time they are bad lines, not the head of a dump.
+#[test]
+fn event_with_a_key_named_manifest_is_captured() {
+    let base = Folder::new("key_manifest");
+    let lines = r#"{"ts":1,"topic":"orders","type":"P","payload":"a","manifest":"v7"}
+        {"ts":2,"topic":"orders","type":"P","payload":"b"}
+        {"ts":3,"topic":"cargo","type":"P","payload":"c","manifest":{"container":"X"}}
+        {"ts_init":4,"topic":"cargo","payload_type":"P","payload_hex":"64","manifest":[]}"#;
+    let place: [&dyn AsRef<std::ffi::OsStr>; 7] =
+        [&"ingest", &"--base", &base.path(), &"--instance", &INSTANCE, &"--json", &"-"];
+    let report = run_with_input(&place, lines).done().object();
+    assert_eq!((&report["entries"], &report["high_watermark"]), (&json!(4), &json!(5)));
+    let timeless = r#"{"topic":"orders","type":"P","payload":"a","manifest":"v7"}"#;
+    let ran = run_with_input(&place, timeless);
+    assert!(ran.failed(1).contains("neither `ts` nor"), "{ran:?}");
+}
+
 /// A bad line is named by file and number; what stood before it is durable and the run is sealed.
 #[test]
 fn bad_line_stops_the_ingest_and_seals_what_was_before() {
