@@ -29,7 +29,8 @@ pub(crate) enum Failure {
     Data(String),
     /// It could not run.
     CannotRun(String),
-    /// Whoever read the output has seen enough.
+    /// Whoever read the output has seen enough. Where there is a verdict besides, it goes through
+    /// [`concluded`].
     OutputClosed,
 }
 
@@ -94,6 +95,16 @@ impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
         // Our own values always serialize, so what failed is the writing.
         Self::from(io::Error::from(error))
+    }
+}
+
+/// How a command ends that has judged before it printed: a fault that was found counts, whether or
+/// not it could be printed; output that failed otherwise counts too.
+pub(crate) fn concluded(verdict: Outcome, printed: Result<(), Failure>) -> Outcome {
+    match (verdict?, printed) {
+        (Exit::DataAtFault, Err(Failure::CannotRun(line))) => Err(Failure::Data(line)),
+        (Exit::Done, Err(failure)) => Err(failure),
+        (exit, _) => Ok(exit),
     }
 }
 

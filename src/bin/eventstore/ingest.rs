@@ -20,7 +20,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::arguments::{Ingest, Place};
-use crate::failure::{Exit, Failure, Outcome, complain, one_line, whole_text};
+use crate::failure::{Exit, Failure, Outcome, complain, concluded, one_line, whole_text};
 use crate::line::{self, Event, Line};
 use crate::progress::Progress;
 use crate::screen::{Screen, Tone};
@@ -193,9 +193,8 @@ impl Capture<'_> {
         if report.status != RunStatus::Ended {
             return Err(self.not_sealed(&report));
         }
-        self.print(&report, seconds, screen)?;
-        screen.flush()?;
-        match stopped {
+        let printed = self.print(&report, seconds, screen).and_then(|()| screen.flush());
+        let verdict = match stopped {
             Ok(()) => Ok(Exit::Done),
             Err(Stop::Failed(failure)) => Err(failure),
             Err(Stop::BadLine(reason)) => Err(Failure::Data(format!(
@@ -204,7 +203,8 @@ impl Capture<'_> {
                 self.entries,
                 self.path()
             ))),
-        }
+        };
+        concluded(verdict, printed.map_err(Failure::from))
     }
 
     fn not_sealed(&self, report: &CloseReport) -> Failure {

@@ -40,7 +40,7 @@ use std::sync::Mutex;
 use arguments::{Arguments, Command};
 use clap::Parser;
 use clap::error::ErrorKind;
-use failure::{Failure, Outcome, one_line};
+use failure::{Failure, Outcome, concluded, one_line};
 use screen::Screen;
 
 fn main() -> ExitCode {
@@ -91,9 +91,7 @@ fn run(command: Command) -> Outcome {
     };
     // What was printed before a failure counts, and comes before its line.
     let flushed = screen.flush();
-    let exit = outcome?;
-    flushed?;
-    Ok(exit)
+    concluded(outcome, flushed.map_err(Failure::from))
 }
 
 /// Help and version as asked for; anything else in one line instead of a page.

@@ -8,7 +8,7 @@ use eventstore::recovery::{self, RecoveredRun, RecoveryOptions, RecoveryReport};
 use serde::Serialize;
 
 use crate::arguments::Recover;
-use crate::failure::{Exit, Failure, Outcome, one_line};
+use crate::failure::{Exit, Failure, Outcome, concluded, one_line};
 use crate::progress::Progress;
 use crate::screen::{Screen, Tone, shown};
 use crate::table::{self, Align, Cell};
@@ -55,13 +55,12 @@ pub(crate) fn run(arguments: &Recover, screen: &mut Screen) -> Outcome {
     progress.clear();
     let report =
         recovered.map_err(|error| Failure::about(&place.base.join(&place.instance), &error))?;
-    if arguments.json {
-        print_json(screen, &report)?;
-    } else {
-        print(screen, arguments, &report)?;
-    }
-    screen.flush()?;
-    verdict(&report, arguments.dry_run)
+    let printed = match arguments.json {
+        true => print_json(screen, &report),
+        false => print(screen, arguments, &report),
+    };
+    let printed = printed.and_then(|()| screen.flush());
+    concluded(verdict(&report, arguments.dry_run), printed.map_err(Failure::from))
 }
 
 /// A run that is lost or in doubt is the data's fault; one that could not be looked at or sealed

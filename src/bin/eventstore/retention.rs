@@ -6,7 +6,7 @@ use eventstore::retention::{self, RetentionPlan, RetentionReport};
 use serde::Serialize;
 
 use crate::arguments::Retention;
-use crate::failure::{Exit, Failure, Outcome, one_line};
+use crate::failure::{Exit, Failure, Outcome, concluded, one_line};
 use crate::screen::{Screen, Tone};
 use crate::table::{self, Align, Cell, readable_bytes};
 
@@ -52,24 +52,20 @@ pub(crate) fn run(arguments: &Retention, screen: &mut Screen) -> Outcome {
         false => None,
     };
     let decided = decisions(&plan, report.as_ref());
-    if arguments.json {
-        for run in &decided {
-            screen.json(run)?;
-        }
-        let restore_point = plan.restore_point.as_deref();
-        screen.json(&Rule { restore_point, reason: plan.reason.as_deref() })?;
-    } else {
-        print(screen, &plan, &decided, arguments.apply)?;
-    }
-    screen.flush()?;
-    match report.and_then(|report| report.skipped.into_iter().next()) {
+    let printed = match arguments.json {
+        true => print_json(screen, &plan, &decided),
+        false => print(screen, &plan, &decided, arguments.apply),
+    };
+    let printed = printed.and_then(|()| screen.flush());
+    let verdict = match report.and_then(|report| report.skipped.into_iter().next()) {
         None => Ok(Exit::Done),
         Some((run_id, reason)) => {
             let path = place.base.join(&place.instance);
             let path = path.display();
             Err(Failure::CannotRun(format!("{path}: {run_id} was not deleted: {reason}")))
         }
-    }
+    };
+    concluded(verdict, printed.map_err(Failure::from))
 }
 
 fn decisions(plan: &RetentionPlan, report: Option<&RetentionReport>) -> Vec<Decided> {
@@ -92,6 +88,14 @@ fn decisions(plan: &RetentionPlan, report: Option<&RetentionReport>) -> Vec<Deci
         Decided { run_id: run.run_id.clone(), action, bytes: Some(run.bytes), reason }
     });
     candidates.chain(kept).collect()
+}
+
+fn print_json(screen: &mut Screen, plan: &RetentionPlan, decided: &[Decided]) -> io::Result<()> {
+    for run in decided {
+        screen.json(run)?;
+    }
+    let restore_point = plan.restore_point.as_deref();
+    screen.json(&Rule { restore_point, reason: plan.reason.as_deref() })
 }
 
 fn print(

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::arguments::Verify;
-use crate::failure::{Exit, Failure, Outcome};
+use crate::failure::{Exit, Failure, Outcome, concluded};
 use crate::finding::{FindingInWords, InWords, Report};
 use crate::inspect::{Message, bytes_of};
 use crate::progress::Progress;
@@ -21,12 +21,12 @@ use crate::table::{self, Align, Cell, grouped};
 
 pub(crate) fn run(arguments: &Verify, screen: &mut Screen) -> Outcome {
     let (report, in_words) = report_of(arguments)?;
-    if arguments.json {
-        screen.json(&report)?;
-    } else {
-        print(screen, &arguments.run, &report, &in_words)?;
-    }
-    Ok(if report.clean { Exit::Done } else { Exit::DataAtFault })
+    let printed = match arguments.json {
+        true => screen.json(&report),
+        false => print(screen, &arguments.run, &report, &in_words),
+    };
+    let verdict = if report.clean { Exit::Done } else { Exit::DataAtFault };
+    concluded(Ok(verdict), printed.map_err(Failure::from))
 }
 
 /// Time that a verification gets unless told otherwise: slow disks read many times faster.

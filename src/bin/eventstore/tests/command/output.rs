@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use crate::harness::{
-    Folder, INSTANCE, closed_pipe, command, keys_in_order, numbered_run, run, run_with_input,
+    Folder, INSTANCE, Ran, closed_pipe, command, keys_in_order, numbered_run, run, run_with_input,
 };
 
 const ENTRY_KEYS: &str = "seq ts_init ts_publish topic payload_type payload_hex correlation_id \
@@ -120,6 +120,47 @@ fn full_output_is_an_error() {
     let ended = command().arg("dump").arg(&path).stdout(full_device()).output().unwrap();
     assert_eq!(ended.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&ended.stderr).contains("standard output"));
+}
+
+/// A fault that was found is the status, though nobody reads the output or its disk is full.
+#[test]
+fn unread_output_hides_no_fault() {
+    let base = Folder::new("unread_fault");
+    let whole = fs::read(numbered_run(base.path(), "r-1", 100)).unwrap();
+    let cut = base.write("cut.redb", &whole[..whole.len() / 2]);
+    let lines = base.write("lines", crate::harness::numbered_line(1) + "nonsense\n");
+    fs::write(base.join(INSTANCE).join("r-2.redb"), "a letter").unwrap();
+    let place: [&dyn AsRef<OsStr>; 4] = [&"--base", &base.path(), &"--instance", &INSTANCE];
+    let with_place = |name: &'static &str, more: &[&'static dyn AsRef<OsStr>]| {
+        [&[name as &dyn AsRef<OsStr>][..], &place, more].concat()
+    };
+    let cases: [(Vec<&dyn AsRef<OsStr>>, &str); 6] = [
+        (vec![&"verify", &cut], ""),
+        (vec![&"verify", &"--json", &cut], ""),
+        (with_place(&"recover", &[]), ""),
+        (with_place(&"recover", &[&"--json"]), ""),
+        ([with_place(&"ingest", &[]), vec![&lines]].concat(), "lines:2"),
+        ([with_place(&"ingest", &[&"--json"]), vec![&lines]].concat(), "lines:2"),
+    ];
+    for (arguments, reason) in cases {
+        let end_of = |stdout: Stdio| {
+            let words = arguments.iter().map(|argument| argument.as_ref());
+            Ran::from(command().args(words).stdout(stdout).output().unwrap())
+        };
+        let words: Vec<_> = arguments.iter().map(|argument| argument.as_ref()).collect();
+        let closed = end_of(closed_pipe().into());
+        assert_eq!(closed.status, Some(1), "{words:?}: {closed:?}");
+        // Of the closed pipe itself nothing is said.
+        assert_eq!(closed.stderr.lines().count(), usize::from(!reason.is_empty()), "{closed:?}");
+        assert!(closed.stderr.contains(reason), "{words:?}: {closed:?}");
+        let full = end_of(full_device().into());
+        let expected = if reason.is_empty() { "standard output" } else { reason };
+        assert!(full.failed(1).contains(expected), "{words:?}: {full:?}");
+    }
+    // What is sound stays so.
+    let sound = base.write("sound.redb", &whole);
+    let read = command().arg("verify").arg(&sound).stdout(closed_pipe()).status().unwrap();
+    assert_eq!(read.code(), Some(0));
 }
 
 /// Where standard error is gone or full, the status alone tells what went wrong.
