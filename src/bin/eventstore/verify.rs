@@ -1,7 +1,8 @@
 //! `eventstore verify`: every finding about a sealed run.
 //!
 //! The file is looked at in a child process with limits on memory and time: a file can be damaged
-//! so that whoever reads it dies. If the child dies, that is damage and is reported as such.
+//! so that whoever reads it dies. If the child dies by what it does, that is damage and is reported
+//! as such; if it is killed from outside or lacks memory, that says nothing of the file.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
@@ -10,6 +11,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
 
 use crate::arguments::Verify;
 use crate::failure::{Exit, Failure, Outcome, concluded};
@@ -85,6 +88,8 @@ impl Inspector {
             .arg(format!("--threads={threads}"))
             .arg("--")
             .arg(path)
+            // A backtrace takes memory, for the want of which the child may be dying.
+            .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -92,7 +97,7 @@ impl Inspector {
         let stdout = child.stdout.take().expect("piped above");
         let stderr = child.stderr.take().expect("piped above");
         let (sender, messages) = mpsc::channel();
-        thread::spawn(move || {
+        thread::Builder::new().spawn(move || {
             let lines = BufReader::new(stdout).lines().map_while(Result::ok);
             // A line cut off by the child's death is not a message.
             let parsed = lines.map_while(|line| serde_json::from_str(&line).ok());
@@ -101,8 +106,8 @@ impl Inspector {
                     break;
                 }
             }
-        });
-        let last_words = thread::spawn(move || last_line(stderr));
+        })?;
+        let last_words = thread::Builder::new().spawn(move || last_line(stderr))?;
         Ok(Self { child, messages, last_words: Some(last_words) })
     }
 
@@ -120,13 +125,18 @@ impl Inspector {
         }
     }
 
-    /// What a child that ended without a report says of the file.
+    /// What the death of a child that made no report says of the file.
+    ///
+    /// # Errors
+    /// It says nothing of it.
     fn death(mut self, path: &Path) -> Result<String, Failure> {
         let status = self.child.wait().map_err(|error| {
             Failure::from_io(path.display(), "waiting for the verifier", &error)
         })?;
         let words = self.last_words.take().and_then(|words| words.join().ok());
-        Ok(obituary(status, &words.unwrap_or_default()))
+        obituary(status, &words.unwrap_or_default()).map_err(|reason| {
+            Failure::CannotRun(format!("{}: not verified: {reason}", path.display()))
+        })
     }
 }
 
@@ -138,18 +148,36 @@ impl Drop for Inspector {
     }
 }
 
-fn obituary(status: ExitStatus, words: &str) -> String {
-    let how = match status.signal() {
-        Some(signal) => {
-            let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
-            format!("the verifier died of {name} while reading the file")
-        }
-        None => "the verifier ended without a report".to_owned(),
+/// Signals that a process brings on itself by what it reads; all others are sent to it.
+const OWN_SIGNALS: [i32; 6] = [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP];
+/// How the last words begin of a process that gets no memory; it then dies of SIGABRT.
+const OUT_OF_MEMORY: &str = "memory allocation of ";
+
+/// Why a child ended without a report: `Ok` if the file is at fault, `Err` if something else is.
+fn obituary(status: ExitStatus, words: &str) -> Result<String, String> {
+    let words = words.strip_prefix("eventstore: ").unwrap_or(words);
+    let with_words = |how: String| if words.is_empty() { how } else { format!("{how}: {words}") };
+    let Some(signal) = status.signal() else {
+        return Err(with_words("the verifier ended without a report".to_owned()));
     };
-    if words.is_empty() { how } else { format!("{how}: {words}") }
+    let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
+    if words.starts_with(OUT_OF_MEMORY) {
+        return Err(format!(
+            "the verifier lacked memory ({words}); raise `ulimit -v` or free some; where there is \
+             plenty, suspect the file"
+        ));
+    }
+    if OWN_SIGNALS.contains(&signal) {
+        return Ok(with_words(format!("the verifier died of {name} while reading the file")));
+    }
+    Err(with_words(format!(
+        "the verifier was ended by {name} from outside, as when memory is short or a limit is \
+         reached (`ulimit -a`); mend that and verify again"
+    )))
 }
 
-/// The last line that has text; of what came before, nothing is kept.
+/// The last line that has text, or the first about want of memory, which notes and other threads may
+/// follow; of what came before, nothing is kept.
 fn last_line(stderr: impl Read) -> String {
     const LINE_BYTES_MAX: u64 = 4096;
     let mut reader = BufReader::new(stderr);
@@ -157,7 +185,7 @@ fn last_line(stderr: impl Read) -> String {
     let mut line = Vec::new();
     while (&mut reader).take(LINE_BYTES_MAX).read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
         let text = String::from_utf8_lossy(&line);
-        if !text.trim().is_empty() {
+        if !text.trim().is_empty() && !last.starts_with(OUT_OF_MEMORY) {
             text.trim().clone_into(&mut last);
         }
         line.clear();
@@ -202,4 +230,24 @@ pub(crate) fn finding_lines(screen: &Screen, findings: &[FindingInWords]) -> Vec
     };
     let rows: Vec<Vec<Cell>> = findings.iter().map(row).collect();
     std::iter::once(String::new()).chain(table::lines(screen, &heads, &rows)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only a death that reading brings about is damage; want of memory is none, though both abort.
+    #[test]
+    fn only_deaths_of_reading_are_damage() {
+        let died_of = |signal: i32, words: &str| obituary(ExitStatus::from_raw(signal), words);
+        for signal in OWN_SIGNALS {
+            assert!(died_of(signal, "").unwrap().contains("SIG"), "{signal}");
+        }
+        assert!(died_of(SIGABRT, "stack overflow").unwrap().ends_with(": stack overflow"));
+        let stderr = "\nmemory allocation of 8192 bytes failed\nnote: run with\n".as_bytes();
+        let starved = died_of(SIGABRT, &last_line(stderr)).unwrap_err();
+        assert!(starved.contains("8192 bytes failed"), "{starved}");
+        let refused = obituary(ExitStatus::from_raw(2 << 8), "eventstore: no").unwrap_err();
+        assert!(refused.ends_with("without a report: no"), "{refused}");
+    }
 }

@@ -162,6 +162,22 @@ fn death_of_the_verifying_child_is_damage() {
     assert_eq!((&report["run_id"], &report["clean"]), (&Value::Null, &json!(false)));
 }
 
+/// What ends the child from outside, as a system short of memory does, says nothing of the file.
+#[test]
+fn verifying_child_ended_from_outside_is_no_damage() {
+    for (signal, name) in
+        [(Signal::KILL, "SIGKILL"), (Signal::XCPU, "SIGXCPU"), (Signal::TERM, "SIGTERM")]
+    {
+        let base = Folder::new("child_ended");
+        let verifier = slow_verification(&base, &[]);
+        kill_process(inspector(&verifier), signal).unwrap();
+        let ran = Ran::from(verifier.wait_with_output().unwrap());
+        let line = ran.failed(2);
+        assert!(line.contains("r-1.redb: not verified") && line.contains(name), "{line}");
+        assert_eq!(ran.stdout, "");
+    }
+}
+
 /// The child may use so much memory and no more, and leaves no core file of its death.
 #[test]
 fn verifying_child_is_limited() {
