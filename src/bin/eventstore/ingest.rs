@@ -24,6 +24,7 @@ use crate::failure::{Exit, Failure, Outcome, complain, concluded, one_line, whol
 use crate::line::{self, Event, Line};
 use crate::progress::Progress;
 use crate::screen::{Screen, Tone};
+use crate::shell::recover_command;
 use crate::source::{self, Source};
 use crate::table::grouped;
 use crate::time;
@@ -211,11 +212,10 @@ impl Capture<'_> {
         let Place { base, instance } = &self.arguments.place;
         let reason = report.halt.as_ref().map_or_else(String::new, |halt| whole_text(halt));
         Failure::CannotRun(format!(
-            "{}: halted after {} durable entries: {reason}; mend that, then `eventstore recover \
-             --base {} --instance {instance}` seals the run",
+            "{}: halted after {} durable entries: {reason}; mend that, then `{}` seals the run",
             self.path(),
             report.high_watermark,
-            base.display()
+            recover_command(base, instance)
         ))
     }
 
@@ -277,11 +277,7 @@ impl Session {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
             .map_err(|error| Failure::CannotRun(format!("listening for signals: {error}")))?;
         let (run_of_signal, flag) = (Arc::clone(&run), Arc::clone(&is_interrupted));
-        let recover = format!(
-            "eventstore recover --base {} --instance {}",
-            place.base.display(),
-            place.instance
-        );
+        let recover = recover_command(&place.base, &place.instance);
         let progress = progress.clone();
         thread::spawn(move || {
             if let Some(signal) = signals.forever().next() {

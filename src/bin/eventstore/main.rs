@@ -27,6 +27,7 @@ mod retention;
 mod runs;
 mod salvage;
 mod screen;
+mod shell;
 mod source;
 mod table;
 mod tail;

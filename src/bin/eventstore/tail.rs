@@ -20,6 +20,7 @@ use crate::arguments::Tail;
 use crate::dump::{Printer, printer};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::screen::{Screen, Tone};
+use crate::shell::recover_command;
 use crate::table::grouped;
 
 /// How long a signal or a closed output may go unnoticed.
@@ -111,13 +112,14 @@ fn close(
 fn writer_gone(arguments: &Tail, reader: &Reader) -> Failure {
     let durable = reader.view().high_watermark();
     let path = std::path::absolute(&arguments.run).unwrap_or_else(|_| arguments.run.clone());
-    let base = path.ancestors().nth(2).unwrap_or(&path).display();
+    let base = path.ancestors().nth(2).unwrap_or(&path);
     let instance = reader.view().manifest().map(|manifest| manifest.instance_id);
     let instance = instance.unwrap_or_default();
     Failure::CannotRun(format!(
-        "{}: its writer is gone and has not sealed it, {durable} entries are durable; `eventstore \
-         recover --base {base} --instance {instance}` seals it",
-        arguments.run.display()
+        "{}: its writer is gone and has not sealed it, {durable} entries are durable; `{}` seals \
+         it",
+        arguments.run.display(),
+        recover_command(base, &instance)
     ))
 }
 

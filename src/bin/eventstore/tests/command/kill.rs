@@ -115,7 +115,7 @@ fn interrupted_ingest_leaves_what_it_says() {
     for ((after_ms, signal), (backend, ending)) in
         blows.into_iter().flat_map(|blow| BACKENDS.map(|backend| (blow, backend)))
     {
-        let base = Folder::new("interrupted");
+        let base = Folder::new("was interrupted");
         let (mut ingest, feeder) = fed_ingest(&base, backend);
         let path = run_path(&base, ending);
         wait_for_handlers(&ingest);
@@ -127,7 +127,8 @@ fn interrupted_ingest_leaves_what_it_says() {
         let mut line = String::new();
         ingest.stderr.take().unwrap().read_to_string(&mut line).unwrap();
         assert_eq!(line.lines().count(), 1, "{line}");
-        assert!(line.contains("eventstore recover --base"), "{line}");
+        let recover = format!("eventstore recover --base '{}'", base.path().display());
+        assert!(line.contains(&recover), "{line}");
         let words: Vec<&str> = line.split(' ').collect();
         let at = words.iter().position(|word| *word == "entries").expect("a count of entries");
         let durable: u64 = words[at - 1].parse().unwrap();
