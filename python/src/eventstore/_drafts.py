@@ -13,6 +13,7 @@ import time
 from typing import Iterable, List, Tuple
 
 from ._model import Draft
+from ._ranges import U32_MAX, in_range
 
 _DRAFT = struct.Struct("<7Q2I2Q16s16s")
 _KEY = struct.Struct("<2Q2I")
@@ -59,10 +60,14 @@ class Batch:
             for kind, text in draft_keys:
                 key_data = text.encode("utf-8")
                 parts.append(key_data)
-                keys.append((at, len(key_data), kind))
+                keys.append((at, len(key_data), in_range("kind", kind, U32_MAX)))
                 at += len(key_data)
             if ts_init is None:
                 ts_init = now = now or time.time_ns()
+            else:
+                ts_init = in_range("ts_init", ts_init)
+            if ts_publish:
+                ts_publish = in_range("ts_publish", ts_publish)
             rows.append((
                 topic_at, len(topic_data), type_at, len(type_data), data_at, len(data), first_key,
                 len(keys) - first_key,

@@ -13,6 +13,7 @@ from . import _structs as s
 from ._abi import Owner, lib, new_arena
 from ._errors import BufferTooSmallError, error_from
 from ._model import Manifest, Pairs, RunStatus
+from ._ranges import U32_MAX, in_range
 
 _HAS_SEED = 1
 _HAS_END = 2
@@ -58,7 +59,7 @@ def manifest_in(manifest: Manifest) -> Tuple[s.EsManifest, _Memory]:
     """The C struct for a new run, and the memory that must live as long as it is used."""
     memory = _Memory()
     out = s.EsManifest()
-    out.schema_version = manifest.schema_version
+    out.schema_version = in_range("schema_version", manifest.schema_version, U32_MAX)
     for name in _TEXTS:
         setattr(out, name, memory.string(getattr(manifest, name)))
     if manifest.parent_run_id is not None:
@@ -70,9 +71,9 @@ def manifest_in(manifest: Manifest) -> Tuple[s.EsManifest, _Memory]:
         setattr(out, name, memory.pairs(getattr(manifest, name)))
         setattr(out, count, len(getattr(manifest, name)))
     if manifest.seed is not None:
-        out.seed = manifest.seed
+        out.seed = in_range("seed", manifest.seed)
         out.flags = _HAS_SEED
-    out.start_ts_init = manifest.start_ts_init
+    out.start_ts_init = in_range("start_ts_init", manifest.start_ts_init)
     return out, memory
 
 

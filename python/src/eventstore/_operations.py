@@ -16,6 +16,7 @@ from . import _structs as s
 from ._abi import ABI_VERSION, PathLike, ReportHandle, lib, new_arena, path_bytes
 from ._errors import BufferTooSmallError, error_from
 from ._model import Backend, IndexKind, RunStatus
+from ._ranges import U32_MAX, in_range
 from ._reader import key_bytes
 from ._wait import interruptible
 
@@ -356,10 +357,8 @@ def verify(
     Damage is a finding, not an exception: `if not verify(path): ...`. Reads with so many threads,
     the caller's among them; 0: as many as there are processors that the process may use.
     """
-    if not 0 <= threads <= _THREADS_MAX:
-        raise ValueError(f"threads: {threads}, allowed are 1 to {_THREADS_MAX}, or 0")
     options = _options(digest_key, expected_digest)
-    options.threads = threads
+    options.threads = in_range("threads", threads, _THREADS_MAX)
     report = _report_of(lib.es_verify_run, [path_bytes(path)], byref(options))
     summary = report.summary()
     return Verification(
@@ -440,7 +439,8 @@ def plan_retention(
     """
     data = path_bytes(base)
     texts = [data, instance_id.encode("utf-8")]
-    report = _report_of(lib.es_plan_retention, texts, int(keep), keep_count)
+    how, count = in_range("keep", keep, U32_MAX), in_range("keep_count", keep_count)
+    report = _report_of(lib.es_plan_retention, texts, how, count)
     return RetentionPlan(data, instance_id, report)
 
 

@@ -40,6 +40,7 @@ from ._model import (
     Tail,
 )
 from ._pages import OnDamage, get_entry, scan_entries
+from ._ranges import U32_MAX, in_range
 from ._wait import in_slices, interruptible
 
 if TYPE_CHECKING:
@@ -196,9 +197,7 @@ class Reader(Sequence[Entry]):
             NotFoundError: it is 0 or beyond the high-watermark.
             DataError: the entry is damaged.
         """
-        if seq < 0:
-            raise ValueError(f"seq is {seq}: sequences count from 1; positions go into brackets")
-        return get_entry(self, seq)
+        return get_entry(self, in_range("seq", seq))
 
     def scan(
         self,
@@ -213,18 +212,12 @@ class Reader(Sequence[Entry]):
         A damaged entry raises a DataError that tells its `seq`, after everything before it was
         given. With `on_damage`, that is called with the error instead and the entry is skipped.
         """
-        last = self._last_of(to_seq)
-        if from_seq < 0:
-            raise ValueError(f"from_seq is {from_seq}: sequences count from 1")
-        return scan_entries(self, max(1, from_seq), last, backward, on_damage)
+        first = max(1, in_range("from_seq", from_seq))
+        return scan_entries(self, first, self._last_of(to_seq), backward, on_damage)
 
     def _last_of(self, to_seq: Optional[int]) -> int:
         high_watermark = self.high_watermark
-        if to_seq is None:
-            return high_watermark
-        if to_seq < 0:
-            raise ValueError(f"to_seq is {to_seq}: sequences count from 1")
-        return min(to_seq, high_watermark)
+        return high_watermark if to_seq is None else min(in_range("to_seq", to_seq), high_watermark)
 
     @property
     def high_watermark(self) -> int:
@@ -242,13 +235,12 @@ class Reader(Sequence[Entry]):
             WaitTimeoutError: nothing new within `timeout` seconds: call again.
             CorruptedError: entries that were acknowledged are damaged or missing.
         """
-        if seq < 0:
-            raise ValueError(f"seq is {seq}: sequences count from 1")
+        wanted = in_range("seq", seq)
         out, err = s.EsTailResult(), s.EsError()
 
         def wait(slice_ns: int) -> int:
             answer: int = lib.es_wait_tail(
-                self.open_handle(), seq, slice_ns, byref(out), byref(err)
+                self.open_handle(), wanted, slice_ns, byref(out), byref(err)
             )
             return answer
 
@@ -265,9 +257,7 @@ class Reader(Sequence[Entry]):
     def follow(self, from_seq: int = 1) -> Iterator[Entry]:
         """The entries from `from_seq` on as they become durable, until no more come: the run is
         sealed, or its writer is gone; `wait_tail(0)` then says which."""
-        if from_seq < 1:
-            raise ValueError(f"from_seq is {from_seq}: sequences count from 1")
-        seq = from_seq
+        seq = in_range("from_seq", from_seq, least=1)
         while True:
             tail = self.wait_tail(seq)
             for entry in self.scan(seq, tail.high_watermark):
@@ -281,7 +271,7 @@ class Reader(Sequence[Entry]):
     def lookup(self, key: str, kind: int = IndexKind.CLIENT_ORDER_ID) -> Optional[int]:
         """The seq of the first entry that was committed with a key; None when no entry has it."""
         data = key.encode("utf-8")
-        return self._number_or_none(lib.es_lookup, kind, data, len(data))
+        return self._number_or_none(lib.es_lookup, in_range("kind", kind, U32_MAX), data, len(data))
 
     def find_client_order(self, client_order_id: str) -> Optional[Entry]:
         """The first entry with a client order id; None when no entry has it."""
@@ -295,13 +285,13 @@ class Reader(Sequence[Entry]):
 
     def first_seq_at(self, ts_init: int) -> Optional[int]:
         """The first seq whose `ts_init` is at or after a time; None when all are earlier."""
-        return self._number_or_none(lib.es_find_first_seq, ts_init)
+        return self._number_or_none(lib.es_find_first_seq, in_range("ts_init", ts_init))
 
     def index_rows(
         self, kind: int = IndexKind.CLIENT_ORDER_ID, *, after: Optional[str] = None
     ) -> Iterator[IndexRow]:
         """The keys of an index in byte order, each with the first entry that has it."""
-        request = s.EsIndexRequest(kind=kind)
+        request = s.EsIndexRequest(kind=in_range("kind", kind, U32_MAX))
         result = s.EsIndexResult()
         rows = (s.EsIndexRow * _INDEX_PAGE_ROWS)()
         arena_cap = 1 << 18
@@ -393,9 +383,8 @@ class Reader(Sequence[Entry]):
         """
         from ._arrays import scan_arrays
 
-        if from_seq < 0:
-            raise ValueError(f"from_seq is {from_seq}: sequences count from 1")
-        return scan_arrays(self, max(1, from_seq), self._last_of(to_seq), columns, on_damage)
+        first = max(1, in_range("from_seq", from_seq))
+        return scan_arrays(self, first, self._last_of(to_seq), columns, on_damage)
 
     def to_arrow(self, from_seq: int = 1, to_seq: Optional[int] = None, **options: Any) -> Any:
         """A scan as a `pyarrow.Table`, see `EntryArrays.to_arrow`."""
@@ -461,11 +450,11 @@ class CrashedRun(Reader):
             DataError: it is damaged: seal it `RunStatus.QUARANTINED`, then salvage it.
             ClosedError: it is sealed already.
         """
-        out = s.EsCloseResult()
+        out, code = s.EsCloseResult(), in_range("status", status, U32_MAX)
 
         def call() -> None:
             err = s.EsError()
-            answer = lib.es_seal_run(self.open_handle(), int(status), byref(out), byref(err))
+            answer = lib.es_seal_run(self.open_handle(), code, byref(out), byref(err))
             if answer:
                 raise error_from(answer, err)
 
@@ -476,7 +465,9 @@ class CrashedRun(Reader):
 def _reader_options(
     check: bool, cache_bytes: int, digest_key: Optional[bytes]
 ) -> s.EsReaderOptions:
-    options = s.EsReaderOptions(abi_version=ABI_VERSION, cache_bytes=cache_bytes)
+    options = s.EsReaderOptions(
+        abi_version=ABI_VERSION, cache_bytes=in_range("cache_bytes", cache_bytes)
+    )
     if check:
         options.flags |= _READ_CHECK
     if digest_key is not None:

@@ -42,6 +42,7 @@ from ._model import (
     RunStats,
     WaitPolicy,
 )
+from ._ranges import U32_MAX, in_range
 from ._reader import Reader, close_result, key_bytes, read_path
 from ._wait import in_slices, interruptible, to_ns
 
@@ -145,12 +146,13 @@ class Run:
         draft.payload_type, draft.payload_type_len = text_and_length(payload_type)
         data = payload.encode("utf-8") if isinstance(payload, str) else bytes(payload)
         draft.payload, draft.payload_len = data, len(data)
-        draft.ts_init = time.time_ns() if ts_init is None else ts_init
-        draft.ts_publish = ts_publish
+        draft.ts_init = time.time_ns() if ts_init is None else in_range("ts_init", ts_init)
+        if ts_publish:
+            draft.ts_publish = in_range("ts_publish", ts_publish)
         if keys:
             array = (s.EsIndexKey * len(keys))()
             for item, (kind, text) in zip(array, keys):
-                item.kind = kind
+                item.kind = in_range("kind", kind, U32_MAX)
                 item.key, item.key_len = text_and_length(text)
             draft.keys, draft.key_count = array, len(keys)
         if correlation_id is not None:
@@ -165,7 +167,7 @@ class Run:
                 self._handle, byref(draft), sizeof(draft), None, byref(seq), byref(err)
             )
         else:
-            options = s.EsSubmitOptions(expected_seq=expected_seq)
+            options = s.EsSubmitOptions(expected_seq=in_range("expected_seq", expected_seq))
 
             def call(slice_ns: int) -> int:
                 options.timeout_ns = max(slice_ns, POLL)
@@ -187,10 +189,10 @@ class Run:
         At most 65,536 drafts. The parameters and errors are those of `submit`; `item_index` of an
         error tells which draft. An empty batch does nothing.
         """
+        options = s.EsSubmitOptions(expected_seq=in_range("expected_seq", expected_seq))
         batch = Batch(drafts)
         if not batch.count:
             return range(0)
-        options = s.EsSubmitOptions(expected_seq=expected_seq)
         first, err = c_uint64(), s.EsError()
 
         def call(slice_ns: int) -> int:
@@ -222,10 +224,10 @@ class Run:
         """
         from ._arrays import packed_page
 
+        options = s.EsSubmitOptions(expected_seq=in_range("expected_seq", expected_seq))
         page = packed_page(rows, arena)
         if not page.row_count:
             return range(0)
-        options = s.EsSubmitOptions(expected_seq=expected_seq)
         first, err = c_uint64(), s.EsError()
 
         def call(slice_ns: int) -> int:
@@ -285,9 +287,9 @@ class Run:
             HaltedError: it may never become durable.
             InvalidArgumentError: `seq` was never claimed.
         """
-        err = s.EsError()
+        err, wanted = s.EsError(), in_range("seq", seq)
         status = in_slices(
-            lambda slice_ns: lib.es_wait_durable(self._handle, seq, slice_ns, byref(err)),
+            lambda slice_ns: lib.es_wait_durable(self._handle, wanted, slice_ns, byref(err)),
             timeout,
         )
         if status:
@@ -318,13 +320,14 @@ class Run:
             content_hash: its hash, customarily "blake3:HEX"; opaque.
             timeout: after WaitTimeoutError or Ctrl-C it stays queued and will be stored.
         """
+        covered = in_range("seq", seq)
         ref, content = blob_ref.encode("utf-8"), content_hash.encode("utf-8")
         timeout_ns = to_ns(timeout)
 
         def call() -> None:
             err = s.EsError()
             status = lib.es_record_anchor(
-                self._handle, seq, ref, len(ref), content, len(content),
+                self._handle, covered, ref, len(ref), content, len(content),
                 FOREVER if timeout_ns is None else timeout_ns, byref(err),
             )  # fmt: skip
             if status:
@@ -348,8 +351,8 @@ class Run:
             WaitTimeoutError: closing goes on; call again.
         """
         options, out, err = s.EsCloseOptions(), s.EsCloseResult(), s.EsError()
-        options.end_ts_init = end_ts_init
-        options.end_ts_publish = end_ts_publish
+        options.end_ts_init = in_range("end_ts_init", end_ts_init)
+        options.end_ts_publish = in_range("end_ts_publish", end_ts_publish)
 
         def call(slice_ns: int) -> int:
             options.timeout_ns = max(slice_ns, POLL)
@@ -558,15 +561,15 @@ def open_run(
     options = s.EsOpenOptions(
         abi_version=ABI_VERSION,
         flags=flags,
-        backend=int(backend),
-        durability=int(durability),
-        wait_policy=int(wait_policy),
-        writer_cpu=0 if writer_cpu is None else writer_cpu + 1,
-        cache_bytes=cache_bytes,
-        queue_entries=queue_entries,
-        queue_bytes=queue_bytes,
-        group_entries=group_entries,
-        group_bytes=group_bytes,
+        backend=in_range("backend", backend, U32_MAX),
+        durability=in_range("durability", durability, U32_MAX),
+        wait_policy=in_range("wait_policy", wait_policy, U32_MAX),
+        writer_cpu=0 if writer_cpu is None else in_range("writer_cpu", writer_cpu, U32_MAX - 1) + 1,
+        cache_bytes=in_range("cache_bytes", cache_bytes),
+        queue_entries=in_range("queue_entries", queue_entries),
+        queue_bytes=in_range("queue_bytes", queue_bytes),
+        group_entries=in_range("group_entries", group_entries),
+        group_bytes=in_range("group_bytes", group_bytes),
         group_linger_ns=to_ns(group_linger, "group_linger") or 0,
         halt_after_ns=FOREVER if halt_after_ns is None else max(1, halt_after_ns),
         hot_ns=to_ns(hot, "hot") or 0,
