@@ -4,6 +4,8 @@ ctypes keeps the low bits of an integer that is too large or negative, so a wron
 stored as a wrong value instead of being told.
 """
 
+import array
+
 import pytest
 
 import eventstore
@@ -122,3 +124,21 @@ def test_the_largest_integers_and_those_of_other_types_are_stored(run):
     with run.reader() as reader:
         times = [(entry.ts_init, entry.ts_publish) for entry in reader.scan(2)]
     assert times == [(U64 - 1, U64 - 1), (7, 7)] * 2
+
+
+@pytest.mark.parametrize("payload", [5, 0, True, 1.5, None, [1, 2], (3,), {"a": 1}])
+def test_a_payload_without_a_buffer_is_refused(run, payload):
+    for call in (run.submit, run.append):
+        with pytest.raises(TypeError, match=f"^payload is of type {type(payload).__name__}: "):
+            call("t", "p", payload)
+    assert run.state.last_claimed_seq == 1
+
+
+def test_any_buffer_is_a_payload(run):
+    strided = memoryview(b"a-b-c")[::2]
+    for payload in (bytearray(b"abc"), strided, array.array("H", [0x6261, 0x0063])):
+        run.submit("t", "p", payload)
+        run.append("t", "p", payload)
+    with run.reader() as reader:
+        stored = [entry.payload for entry in reader.scan(2)]
+    assert stored == [b"abc"] * 4 + [b"abc\0"] * 2

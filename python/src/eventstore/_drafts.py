@@ -12,7 +12,7 @@ import struct
 import time
 from typing import Iterable, List, Tuple
 
-from ._model import Draft
+from ._model import Draft, Payload
 from ._ranges import U32_MAX, in_range
 
 _DRAFT = struct.Struct("<7Q2I2Q16s16s")
@@ -33,6 +33,21 @@ def text_and_length(text: str) -> Tuple[bytes, int]:
     return data, len(data)
 
 
+def payload_bytes(payload: Payload) -> bytes:
+    """What is stored of a payload. Only a buffer has bytes: `bytes(5)` would be five zeros."""
+    if isinstance(payload, bytes):
+        return payload
+    if isinstance(payload, str):
+        return payload.encode("utf-8")
+    try:
+        return memoryview(payload).tobytes()
+    except TypeError:
+        given = type(payload).__name__
+        raise TypeError(
+            f"payload is of type {given}: give bytes, a buffer of them, or str"
+        ) from None
+
+
 def _address(data: bytes) -> int:
     return ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
 
@@ -51,7 +66,7 @@ class Batch:
         for topic, payload_type, payload, draft_keys, ts_init, ts_publish, cor, cau in drafts:
             topic_data = _encoded(topic)
             type_data = _encoded(payload_type)
-            data = payload.encode("utf-8") if isinstance(payload, str) else bytes(payload)
+            data = payload_bytes(payload)
             parts += (topic_data, type_data, data)
             type_at = at + len(topic_data)
             data_at = type_at + len(type_data)

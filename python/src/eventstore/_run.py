@@ -26,7 +26,13 @@ from ._abi import (
     lib,
     path_bytes,
 )
-from ._drafts import HAS_CAUSATION_ID, HAS_CORRELATION_ID, Batch, text_and_length
+from ._drafts import (
+    HAS_CAUSATION_ID,
+    HAS_CORRELATION_ID,
+    Batch,
+    payload_bytes,
+    text_and_length,
+)
 from ._errors import BadHandleError, HaltedError, error_from, status_name
 from ._manifest import manifest_in
 from ._model import (
@@ -127,7 +133,7 @@ class Run:
         Args:
             topic: where the message is published, not below "run.lifecycle.".
             payload_type: which encoder made the payload.
-            payload: the message; a str is encoded as UTF-8.
+            payload: the message, anything with a buffer; a str is encoded as UTF-8.
             keys: names to find the entry by: `client_order_id("O-1")`, `venue_order_id("V-1")`.
             ts_init: the domain clock in nanoseconds since the Unix epoch; None: now.
             ts_publish: when it was published; 0: stamped by the library.
@@ -144,7 +150,7 @@ class Run:
         draft = s.EsDraft()
         draft.topic, draft.topic_len = text_and_length(topic)
         draft.payload_type, draft.payload_type_len = text_and_length(payload_type)
-        data = payload.encode("utf-8") if isinstance(payload, str) else bytes(payload)
+        data = payload_bytes(payload)
         draft.payload, draft.payload_len = data, len(data)
         draft.ts_init = time.time_ns() if ts_init is None else in_range("ts_init", ts_init)
         if ts_publish:
