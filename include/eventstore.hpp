@@ -447,14 +447,17 @@ template <typename Source> class paged {
     paged &operator=(const paged &) = delete;
     ~paged() { assert((asked_ || !failure_ || is_unwinding()) && "a failed range was taken for a complete one: ask status()"); }
 
-    /** Reads the first page. A range is iterated once: again, it goes on where it stands. */
+    /** Reads the first page. A range is iterated once: again, it goes on where it stands, with the
+     * page that std::bad_alloc kept from coming. */
     iterator begin() {
         if (!begun_) {
-            begun_ = true;
             rows_.reset(new typename Source::row[row_cap_]);
             arena_.reset(new std::uint8_t[arena_cap_]);
-            fetch();
+            // Only now: without its memory the range would look empty and complete.
+            begun_ = more_ = true;
         }
+        if (ended() && more_) fetch();
+        if (throws_ && failure_) detail::raise(*failure_);
         return iterator(this);
     }
     iterator end() noexcept { return iterator(); }
@@ -509,10 +512,12 @@ template <typename Source> class paged {
             const es_status status = source_.fetch(rows_.get(), row_cap_, arena_.get(), arena_cap_, count, more, err);
             at_ = count_ = 0;
             if (status == ES_ERR_BUFFER_TOO_SMALL && err.required > arena_cap_) {
-                arena_cap_ = static_cast<std::size_t>(err.required);
-                arena_.reset();
-                arena_.reset(new std::uint8_t[arena_cap_]);
+                // Given back before more is asked for; when that throws, the row is still to come.
                 more_ = true;
+                arena_cap_ = 0;
+                arena_.reset();
+                arena_.reset(new std::uint8_t[static_cast<std::size_t>(err.required)]);
+                arena_cap_ = static_cast<std::size_t>(err.required);
                 continue;
             }
             if (status != ES_OK) return fail(failure(err));
@@ -523,11 +528,11 @@ template <typename Source> class paged {
 
     void fail(const failure &error) {
         more_ = false;
+        failure_ = error;
         if (throws_) {
             asked_ = true;
             detail::raise(error);
         }
-        failure_ = error;
     }
 
     Source source_;

@@ -3,6 +3,7 @@
  * usage: damage BASE status|throwing|unasked */
 #include "expect.hpp"
 
+#include <new>
 #include <string>
 
 namespace es = eventstore;
@@ -82,6 +83,53 @@ static void by_exception(const es::reader &reader) {
         met = problem.code();
     }
     EXPECT(met == ES_ERR_HASH_MISMATCH);
+    // Begun again it throws again: it would look like an empty range that is complete.
+    auto again = reader.scan();
+    again.throwing();
+    for (int turn = 0; turn < 2; ++turn) {
+        met = ES_OK;
+        try {
+            for (es::entry_view entry : again) EXPECT(entry.seq() > 0);
+        } catch (const es::exception &problem) {
+            met = problem.code();
+        }
+        EXPECT(met == ES_ERR_HASH_MISMATCH && again.status().code() == ES_ERR_HASH_MISMATCH);
+    }
+}
+
+/* How many arrays are still to be had; below 0: as many as asked for. */
+static int arrays_left = -1;
+
+void *operator new[](std::size_t size) {
+    void *memory = arrays_left == 0 ? nullptr : std::malloc(size);
+    if (memory == nullptr) throw std::bad_alloc();
+    if (arrays_left > 0) --arrays_left;
+    return memory;
+}
+void operator delete[](void *memory) noexcept { std::free(memory); }
+void operator delete[](void *memory, std::size_t) noexcept { std::free(memory); }
+
+/* A range that had no memory for its rows, its arena or a larger arena begins again. */
+static void after_bad_alloc(const es::reader &reader) {
+    es::scan_options options;
+    options.page_bytes = 16;
+    options.to = DAMAGED - 1;
+    for (int arrays = 0; arrays < 3; ++arrays) {
+        auto range = reader.scan(options);
+        bool thrown = false;
+        arrays_left = arrays;
+        try {
+            range.begin();
+        } catch (const std::bad_alloc &) {
+            thrown = true;
+        }
+        arrays_left = -1;
+        EXPECT(thrown);
+        std::uint64_t read = 0;
+        for (es::entry_view entry : range) EXPECT(entry.seq() == ++read);
+        MUST(range.status());
+        EXPECT(read == DAMAGED - 1);
+    }
 }
 #endif
 
@@ -97,6 +145,7 @@ int main(int argc, char **argv) {
     for (std::size_t page : {std::size_t(1), std::size_t(61), std::size_t(122), std::size_t(1024)}) by_status(reader, page);
 #if WITH_EXCEPTIONS
     by_exception(reader);
+    after_bad_alloc(reader);
 #else
     if (way == "throwing") {
         for (es::entry_view entry : reader.entries()) EXPECT(entry.seq() < DAMAGED);
