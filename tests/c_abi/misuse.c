@@ -21,6 +21,8 @@ static es_reader *reader;  /* of that run */
 static es_run *freed_run;
 static es_reader *freed_reader;
 static char long_text[5001]; /* 5,000 times 'a' */
+#define KEY_BYTES_MAX 65535  /* of a key that a read may name */
+static char long_key[KEY_BYTES_MAX + 2];
 
 /* What is no run: freed, of the other type, wild. */
 static es_run *no_runs[8];
@@ -98,6 +100,7 @@ static void set_up(void) {
     static char not_a_handle[256];
 
     memset(long_text, 'a', sizeof long_text - 1);
+    memset(long_key, 'a', sizeof long_key - 1);
     other.instance_id.data = "instance-2";
     ACCEPTED(es_open_run(base, ES_NTS, &other, &options, &out.run, &err));
     freed_run = out.run;
@@ -911,6 +914,9 @@ static void indices(void) {
                                  {NULL, 0, ES_ERR_NOT_FOUND},
                                  {"", ES_NTS, ES_ERR_NOT_FOUND},
                                  {"\xff", 1, ES_ERR_INVALID_UTF8},
+                                 {long_key, KEY_BYTES_MAX, ES_ERR_NOT_FOUND},
+                                 {long_key, KEY_BYTES_MAX + 1, ES_ERR_INVALID_ARGUMENT},
+                                 {long_key, ES_NTS, ES_ERR_INVALID_ARGUMENT},
                                  {long_text, (size_t)1 << 32, ES_ERR_INVALID_ARGUMENT},
                                  {long_text, SIZE_MAX - 1, ES_ERR_INVALID_ARGUMENT}};
     es_index_request request = ES_INDEX_REQUEST_INIT;
@@ -957,6 +963,11 @@ static void indices(void) {
     request.after = "\xc0";
     request.after_len = 1;
     REFUSED(ES_ERR_INVALID_UTF8, "request.after", INDEX(&request, sizeof(es_index_row), 4, out.arena, 1024));
+    request.after = long_key;
+    request.after_len = KEY_BYTES_MAX + 1;
+    REFUSED(ES_ERR_INVALID_ARGUMENT, "request.after", INDEX(&request, sizeof(es_index_row), 4, out.arena, 1024));
+    request.after_len = KEY_BYTES_MAX;
+    ACCEPTED(INDEX(&request, sizeof(es_index_row), 4, out.arena, 1024));
     request.after = NULL;
     REFUSED(ES_ERR_NULL_POINTER, "request.after", INDEX(&request, sizeof(es_index_row), 4, out.arena, 1024));
     request.after_len = 0;
