@@ -125,14 +125,17 @@ impl Reader {
     ///
     /// # Errors
     /// `Unsupported` for a reader that was not opened for it; `Closed` when it is sealed already;
-    /// `InvalidArgument` for `Running`; the error of the first bad row, unless it is sealed
-    /// `Quarantined`; `Disk`, `Backend`.
+    /// `Busy` while another thread seals it; `InvalidArgument` for `Running`; the error of the first
+    /// bad row, unless it is sealed `Quarantined`; `Disk`, `Backend`.
     pub fn seal(&self, status: RunStatus) -> Result<CloseReport> {
         let Some(crashed) = &self.crashed else {
             let what = "sealing through a reader that was not opened with es_open_crashed_run";
             return Err(EventStoreError::Unsupported { what: what.into() });
         };
-        let mut crashed = crashed.lock();
+        // Not waited for: sealing reads the whole run, and has no timeout to end the wait with.
+        let Some(mut crashed) = crashed.try_lock() else {
+            return Err(EventStoreError::Busy { what: "another thread seals this run" });
+        };
         let sealed = crashed.store.seal(status)?;
         crashed.store.close()?;
         Ok(CloseReport {
@@ -149,5 +152,38 @@ impl Drop for Reader {
         if let Some(crashed) = &mut self.crashed {
             crashed.get_mut().store.abandon();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+    use std::{env, fs, process, thread};
+
+    use super::*;
+    use crate::backend::memory::MemoryStore;
+    use crate::manifest::RunManifest;
+
+    /// Sealing has no timeout, so a second thread is answered and not made to wait.
+    #[test]
+    fn seal_beside_another_thread_is_busy() {
+        let base = env::temp_dir().join(format!("es-reader-seal-{}", process::id()));
+        let lock = InstanceLock::acquire(&base, "i").unwrap();
+        let mut store = MemoryStore::new(None);
+        store.open_run(&RunManifest::new("r", "i", 0)).unwrap();
+        let reader = Reader::crashed(Box::new(store), None, lock).unwrap();
+        thread::scope(|scope| {
+            let sealing = reader.crashed.as_ref().unwrap().lock();
+            let (answer, answered) = mpsc::channel();
+            let second = &reader;
+            scope.spawn(move || answer.send(second.seal(RunStatus::CrashedRecovered)).unwrap());
+            let answer = answered.recv_timeout(Duration::from_secs(10));
+            drop(sealing);
+            let refused = answer.expect("the second thread waits").unwrap_err();
+            assert!(matches!(refused, EventStoreError::Busy { .. }), "{refused}");
+        });
+        assert_eq!(reader.seal(RunStatus::CrashedRecovered).unwrap().high_watermark, 0);
+        fs::remove_dir_all(&base).unwrap();
     }
 }
