@@ -725,7 +725,8 @@ typedef struct es_open_options {
      */
     uint32_t wait_policy;
     /**
-     * The CPU to bind the writer thread to, plus 1; 0: none.
+     * The CPU to bind the writer thread to, plus 1; 0: none. One that is not there, or that the
+     * process may not use, leaves the thread unbound: a run opens on a smaller machine too.
      */
     uint32_t writer_cpu;
     /**

@@ -742,7 +742,12 @@ class open_options {
         return set(raw_.queue_entries, entries);
     }
     open_options &cache_bytes(std::uint64_t bytes) noexcept { return set(raw_.cache_bytes, bytes); }
-    open_options &writer_cpu(std::uint32_t cpu) noexcept { return set(raw_.writer_cpu, cpu + 1); }
+    /** The number of the CPU to bind the writer's thread to. One that is not there is no error and
+     * leaves it unbound. Not set: unbound. */
+    open_options &writer_cpu(std::uint32_t cpu) noexcept {
+        // The field is the number plus one; the largest number names no CPU either way.
+        return set(raw_.writer_cpu, cpu == UINT32_MAX ? cpu : cpu + 1);
+    }
     /** ES_OPEN_*, in addition. */
     open_options &flags(std::uint32_t added) noexcept { return set(raw_.flags, raw_.flags | added); }
     /** The key of the run digest. */

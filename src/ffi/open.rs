@@ -42,7 +42,8 @@ pub struct es_open_options {
     pub durability: u32,
     /// ES_WAIT_*; 0: timed.
     pub wait_policy: u32,
-    /// The CPU to bind the writer thread to, plus 1; 0: none.
+    /// The CPU to bind the writer thread to, plus 1; 0: none. One that is not there, or that the
+    /// process may not use, leaves the thread unbound: a run opens on a smaller machine too.
     pub writer_cpu: u32,
     /// Zero.
     pub reserved0: u32,

@@ -280,10 +280,20 @@ static void times() {
     EXPECT(es::timeout(std::chrono::duration<double, std::pico>(1)).as_parameter() == 1);
 }
 
+/* The field is the number plus one, and the largest number does not become 0, which is none. */
+static void cpu_numbers() {
+    es::open_options options;
+    EXPECT(options.raw().writer_cpu == 0);
+    EXPECT(options.writer_cpu(0).raw().writer_cpu == 1);
+    EXPECT(options.writer_cpu(UINT32_MAX - 1).raw().writer_cpu == UINT32_MAX);
+    EXPECT(options.writer_cpu(UINT32_MAX).raw().writer_cpu == UINT32_MAX);
+}
+
 int main(int argc, char **argv) {
     EXPECT(argc == 2);
     const std::string base = argv[1];
     times();
+    cpu_numbers();
     EXPECT(es::abi_version() == ES_ABI_VERSION && es::version() == "0.1.0");
     es::run run = open_session(base, "day-1");
     capture(run);
