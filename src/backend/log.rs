@@ -94,6 +94,8 @@
 //! this head, u32 length, u32 checksum, and its first key as in the block with seq 0. Then the
 //! blocks: keys in order of kind and bytes, each u16 kind, u16 length, u64 the first seq in this
 //! segment, bytes; a block ends with the key that makes it 1024 bytes or longer.
+//! A finished segment without an index ends where the first group of the next one, or the seal, says
+//! that it does, with nothing but zeros behind it until it is cut; any other end is damage.
 //!
 //! **Filter**: u32 kind (1, others are not read), u32 count of filter blocks (the keys divided by
 //! 16, rounded up), each eight u32. A key's hash is the BLAKE3 of its u16 kind and its bytes. With

@@ -449,6 +449,7 @@ class CrashedRun(Reader):
         Raises:
             DataError: it is damaged: seal it `RunStatus.QUARANTINED`, then salvage it.
             ClosedError: it is sealed already.
+            BusyError: another thread seals it, or a call that Ctrl-C ended still does.
         """
         out, code = s.EsCloseResult(), in_range("status", status, U32_MAX)
 
