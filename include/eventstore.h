@@ -1392,8 +1392,8 @@ typedef struct es_index_request {
      */
     uint32_t kind;
     /**
-     * Go on after this key, UTF-8, at most 65,535 bytes; NULL: from the start. May lie in the arena:
-     * it is copied first.
+     * Go on after this key, UTF-8, at most 1 MiB; NULL: from the start. May lie in the arena: it is
+     * copied first.
      */
     const char *after;
     /**
@@ -2641,8 +2641,7 @@ es_status es_init_index_result(struct es_index_result *result,
  * Finds the first entry that was committed with a key.
  * @param reader   the reader
  * @param kind     ES_INDEX_*
- * @param key      the key, UTF-8; no entry can have one of more than 65,535 bytes, which is
- *                 refused
+ * @param key      the key, UTF-8; of more than 1 MiB it is refused
  * @param key_len  its length in bytes, or ES_NTS
  * @param seq      receives the seq
  * @param err      filled on failure; may be NULL

@@ -14,9 +14,9 @@ use crate::error::EventStoreError;
 
 /// Longest path, in bytes; the operating system's bound without its NUL.
 pub(super) const PATH_BYTES_MAX: usize = 4095;
-/// Longest key that a read may name, in bytes: what an entry can record, far more than writers
-/// take. Views copy the key where nothing may fail, so it must be small as well.
-pub(super) const READ_KEY_BYTES_MAX: usize = u16::MAX as usize;
+/// Longest key that a read may name, in bytes: far more than writers take and than an entry can
+/// record. Views copy the key where nothing may fail, so it must be small as well.
+pub(super) const READ_KEY_BYTES_MAX: usize = 1 << 20;
 /// Largest size that a struct may claim; one page, as the kernel has it.
 pub(super) const STRUCT_BYTES_MAX: usize = 4096;
 

@@ -36,8 +36,8 @@ pub struct es_index_request {
     pub struct_size: u32,
     /// ES_INDEX_*.
     pub kind: u32,
-    /// Go on after this key, UTF-8, at most 65,535 bytes; NULL: from the start. May lie in the arena:
-    /// it is copied first.
+    /// Go on after this key, UTF-8, at most 1 MiB; NULL: from the start. May lie in the arena: it is
+    /// copied first.
     pub after: *const c_char,
     /// Its length in bytes, or ES_NTS.
     pub after_len: usize,
@@ -98,8 +98,7 @@ pub unsafe extern "C" fn es_init_index_result(
 /// Finds the first entry that was committed with a key.
 /// @param reader   the reader
 /// @param kind     ES_INDEX_*
-/// @param key      the key, UTF-8; no entry can have one of more than 65,535 bytes, which is
-///                 refused
+/// @param key      the key, UTF-8; of more than 1 MiB it is refused
 /// @param key_len  its length in bytes, or ES_NTS
 /// @param seq      receives the seq
 /// @param err      filled on failure; may be NULL

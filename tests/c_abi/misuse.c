@@ -21,7 +21,7 @@ static es_reader *reader;  /* of that run */
 static es_run *freed_run;
 static es_reader *freed_reader;
 static char long_text[5001]; /* 5,000 times 'a' */
-#define KEY_BYTES_MAX 65535  /* of a key that a read may name */
+#define KEY_BYTES_MAX (1u << 20) /* of a key that a read may name */
 static char long_key[KEY_BYTES_MAX + 2];
 
 /* What is no run: freed, of the other type, wild. */
