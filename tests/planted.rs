@@ -115,7 +115,7 @@ const CAUGHT_HERE: [Caught; 39] = [
     caught("log_go_on_after_failure", LOG_STOP_BEHIND, "entry 3"),
     caught("log_trust_cache", LOG_TRUST, "every file that may be wrong is flushed"),
     caught("log_trust_cache", LOG_BEHIND, "read anew before it counts"),
-    caught("log_forget_the_cut", LOG_KILLS, "not sound"),
+    caught("log_forget_the_cut", LOG_KILLS, "no group header stands"),
     caught("log_rebuild_unchecked", LOG_UNINDEXED, "order-"),
     caught("log_flood_the_device", LOG_AHEAD, "on their way to the device"),
     caught("log_trust_another_boot", LOG_START, "Ok(())"),
