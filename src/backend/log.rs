@@ -118,6 +118,7 @@ mod heads;
 mod index_file;
 mod keys;
 mod open_files;
+mod opened;
 mod reader;
 mod rebuild;
 mod resume;

@@ -70,9 +70,9 @@ pub(super) struct Shared {
     pub(super) queue_entries: u64,
     pub(super) durable_fd: OnceLock<Descriptor>,
     on_halt: Mutex<Option<HaltCallback>>,
-    /// The thread that runs the callback right now.
     /// The callback of a halt has returned, or there was none.
     has_told: AtomicBool,
+    /// The thread that runs the callback right now.
     callback_thread: Mutex<Option<ThreadId>>,
     instance_lock: Mutex<Option<InstanceLock>>,
     pub(super) view: LiveView,

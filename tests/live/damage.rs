@@ -117,3 +117,27 @@ fn missing_files_are_damage() {
     fs::remove_file(run.join("open")).unwrap();
     corrupted();
 }
+
+/// A first segment under a number far behind all others, its checksums right: refused, and no room
+/// made for as many.
+#[test]
+fn segment_that_others_are_missing_before_is_refused() {
+    const NUMBER: u64 = 9_999_999_999;
+    let base = TemporaryFolder::new("live-forged");
+    left(base.path(), 2);
+    let run = path_of(base.path(), RUN);
+    let manifest = fs::read(run.join("manifest")).unwrap();
+    let incarnation = u64::from_le_bytes(manifest[24..32].try_into().unwrap());
+    let mut segment = fs::read(run.join("0000000001.seg")).unwrap();
+    let incarnation = incarnation.wrapping_add(NUMBER).to_le_bytes();
+    segment[16..24].copy_from_slice(&NUMBER.to_le_bytes());
+    segment[24..32].copy_from_slice(&incarnation);
+    segment[64 + 32..64 + 40].copy_from_slice(&incarnation);
+    for header in [0, 64] {
+        let sum = crc32c::crc32c(&segment[header..header + 60]);
+        segment[header + 60..header + 64].copy_from_slice(&sum.to_le_bytes());
+    }
+    fs::write(run.join(format!("{NUMBER}.seg")), segment).unwrap();
+    let opened = open_live_run(&run, &ReaderOptions::default()).map(drop);
+    assert!(matches!(opened, Err(EventStoreError::Corrupted(_))), "{opened:?}");
+}

@@ -5,22 +5,16 @@
 //! names, and the others are put right afterwards. Where the assumption was wrong, the segment is
 //! walked again: the answer is always that of a walk in turn.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use super::format::{GROUP_HEADER_BYTES, GroupHeader, SEGMENT_HEADER_BYTES};
+use super::format::SEGMENT_HEADER_BYTES;
+use super::opened::Opened;
 use super::run::LogRun;
 use super::table::Chain;
-use super::walk::{Place, Walked, walk};
-use crate::backend::disk::{Disk, Purpose};
-use crate::error::{EventStoreError, Result};
+use super::walk::{Walked, walk};
+use crate::error::Result;
 
 /// A segment that was walked and not yet joined.
 pub(super) struct Apart {
-    disk: Arc<dyn Disk>,
-    pub(super) path: PathBuf,
-    number: u64,
-    incarnation: u64,
+    pub(super) opened: Opened,
     assumed: Chain,
     pub(super) walked: Walked,
 }
@@ -31,17 +25,10 @@ impl Apart {
     /// # Errors
     /// `Corrupted` when its file is gone; those of reading.
     pub(super) fn walk(run: &LogRun, number: u64) -> Result<Self> {
-        let (disk, path) = run.segment_disk(number, Purpose::Read)?;
-        let incarnation = run.incarnation(number);
-        let place = Place { disk: &*disk, path: &path, number, incarnation };
-        let assumed = named_by_first_group(place)?.unwrap_or_else(|| Chain::start(0));
-        let walked = walk(place, &assumed)?;
-        Ok(Self { disk, path, number, incarnation, assumed, walked })
-    }
-
-    pub(super) fn place(&self) -> Place<'_> {
-        let Self { disk, path, number, incarnation, .. } = self;
-        Place { disk: &**disk, path, number: *number, incarnation: *incarnation }
+        let opened = Opened::of(run, number)?;
+        let assumed = named_by_first_group(&opened)?.unwrap_or_else(|| Chain::start(0));
+        let walked = walk(opened.place(), &assumed)?;
+        Ok(Self { opened, assumed, walked })
     }
 
     /// Makes the walk one that began with `before`; answers whether it had to be walked again.
@@ -50,7 +37,7 @@ impl Apart {
     /// Those of reading.
     pub(super) fn join(&mut self, before: &Chain) -> Result<bool> {
         if joint(&self.assumed) != joint(before) {
-            self.walked = walk(self.place(), before)?;
+            self.walked = walk(self.opened.place(), before)?;
             return Ok(true);
         }
         let Walked { table, first_marks, .. } = &mut self.walked;
@@ -73,42 +60,22 @@ fn joint(chain: &Chain) -> (u64, u32, u64) {
     (chain.group, chain.link, chain.next_seq)
 }
 
-/// Whether the segment of this number goes on where a chain ends; one of whose first group nothing
-/// can be told does not tell otherwise.
-///
-/// # Errors
-/// As [`Apart::walk`].
-pub(super) fn goes_on(run: &LogRun, number: u64, chain: &Chain) -> Result<bool> {
-    let (disk, path) = run.segment_disk(number, Purpose::Read)?;
-    let incarnation = run.incarnation(number);
-    let place = Place { disk: &*disk, path: &path, number, incarnation };
-    let named = named_by_first_group(place)?;
-    Ok(named.is_none_or(|named| joint(&named) == joint(chain)))
-}
-
-/// The chain that the first group names as the one before it, without what it does not name.
-fn named_by_first_group(place: Place<'_>) -> Result<Option<Chain>> {
-    let Some((header, _)) = header_at(place, SEGMENT_HEADER_BYTES)? else { return Ok(None) };
-    let GroupHeader { number, previous, first_seq, incarnation, .. } = header;
-    let is_own = number > 0 && incarnation == place.incarnation;
-    Ok(is_own.then(|| Chain {
-        group: number - 1,
-        link: previous,
-        next_seq: first_seq,
-        ..Chain::start(0)
-    }))
-}
-
-/// The group header at an offset and its checksum, if one stands there.
+/// Whether a segment goes on where a chain ends; one of whose first group nothing can be told does
+/// not tell otherwise.
 ///
 /// # Errors
 /// Those of reading.
-pub(super) fn header_at(place: Place<'_>, offset: u64) -> Result<Option<(GroupHeader, u32)>> {
-    let failed = |error| EventStoreError::from_io("reading a segment", Some(place.path), error);
-    let mut head = [0; GROUP_HEADER_BYTES];
-    if place.disk.len().map_err(failed)? < offset.saturating_add(head.len() as u64) {
-        return Ok(None);
-    }
-    place.disk.read(offset, &mut head).map_err(failed)?;
-    Ok(GroupHeader::decode(&head))
+pub(super) fn goes_on(opened: &Opened, chain: &Chain) -> Result<bool> {
+    Ok(named_by_first_group(opened)?.is_none_or(|named| joint(&named) == joint(chain)))
+}
+
+/// The chain that the first group names as the one before it, without what it does not name.
+fn named_by_first_group(opened: &Opened) -> Result<Option<Chain>> {
+    let first = opened.header_at(SEGMENT_HEADER_BYTES)?;
+    Ok(first.filter(|(header, _)| header.number > 0).map(|(header, _)| Chain {
+        group: header.number - 1,
+        link: header.previous,
+        next_seq: header.first_seq,
+        ..Chain::start(0)
+    }))
 }

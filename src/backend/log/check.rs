@@ -78,7 +78,7 @@ impl Looked {
         if self.apart.join(before)? {
             self.keys = EncodedKeys::of(&self.apart.walked.keys);
         }
-        let (place, walked) = (self.apart.place(), &self.apart.walked);
+        let (place, walked) = (self.apart.opened.place(), &self.apart.walked);
         match sealed_last {
             None if is_last => check_end(run, place, walked)?,
             _ => check_finished(place, walked, sealed_last.is_some())?,

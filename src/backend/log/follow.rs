@@ -22,7 +22,7 @@ use super::small_file::{
     MANIFEST, OPEN, SEAL, Seal, Start, read_all, read_open_watermark, read_seal,
 };
 use super::table::{Chain, Table};
-use super::tail::{has_all, numbers};
+use super::tail::{check_present, numbers};
 use super::walk::{End, Place, walk_on};
 use crate::backend::disk::{Disk, FOLLOW_RANGE, HOLD_RANGE, LockMode, Purpose};
 use crate::backend::os_disk;
@@ -147,11 +147,8 @@ fn segment_of(run: &LogRun, group: u64) -> Result<u64> {
             header.incarnation == run.incarnation(number) && header.number <= group
         };
         if GroupHeader::decode(&head).is_some_and(is_before) {
-            if has_all(&numbers, number) {
-                return Ok(number);
-            }
-            let reason = format!("of {number} segments not all are there");
-            return Err(EventStoreError::corrupted(&run.path, reason));
+            check_present(run, &numbers, number)?;
+            return Ok(number);
         }
     }
     Ok(1)

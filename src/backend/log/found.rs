@@ -11,13 +11,14 @@ use super::check::{check_all, check_sealed_chain};
 use super::create::{self, folder_name, locked, no_manifest};
 use super::index_file::Index;
 use super::keys::Keys;
+use super::opened::Opened;
 use super::reader::LogReader;
 use super::resume::{Behind, resume};
 use super::run::LogRun;
 use super::segment::{Segment, segment_name, segment_number};
 use super::small_file::{MANIFEST, OPEN, SEAL, Seal, Start, read_all, read_seal};
 use super::table::{Chain, Table};
-use super::walk::{Place, walk_damaged};
+use super::walk::walk_damaged;
 use super::{LogOptions, LogStore, tail};
 use crate::backend::disk::{Disk, FOLLOW_RANGE, Folder, HOLD_RANGE, LockMode, Purpose, Volume};
 use crate::backend::os_disk::{self, OsVolume};
@@ -288,7 +289,7 @@ impl LogFound {
         let highest = (numbers.len() + MISSING_MAX) as u64;
         let last = numbers.into_iter().filter(|number| *number <= highest).max().unwrap_or(0);
         for number in 1..=last {
-            let Ok((disk, path)) = run.segment_disk(number, Purpose::Read) else {
+            let Ok(opened) = Opened::of(&run, number) else {
                 // Its place stays empty, so that the others keep theirs.
                 let table = Table::new(&chain, 0);
                 let index = Index::Memory { table, keys: Keys::new() };
@@ -296,12 +297,10 @@ impl LogFound {
                 run.push_segment(Segment::new(number, &run.files, path, index));
                 continue;
             };
-            let incarnation = run.incarnation(number);
-            let place = Place { disk: &*disk, path: &path, number, incarnation };
-            let walked = walk_damaged(place, &chain)?;
+            let walked = walk_damaged(opened.place(), &chain)?;
             chain = walked.table.chain.clone();
             let index = Index::Memory { table: walked.table, keys: walked.keys };
-            run.push_segment(Segment::new(number, &run.files, path, index));
+            run.push_segment(Segment::new(number, &run.files, opened.path, index));
         }
         run.publish(&chain);
         if let Ok(Some(seal)) = read_seal(&*self.folder) {

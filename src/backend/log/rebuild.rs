@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::apart::{Apart, goes_on};
 use super::check::fault_behind;
 use super::index_file::Index;
+use super::opened::Opened;
 use super::resume::fill;
 use super::run::LogRun;
 use super::segment::{Segment, damaged};
@@ -89,18 +90,19 @@ impl LogRun {
             (None, None) => unreachable!("every piece is opened or fails"),
         }
     }
+
     /// The segment that was walked, behind the one that ends so; kept.
     fn joined(&self, number: u64, mut apart: Apart, before: &Chain) -> Result<Arc<Segment>> {
         apart.join(before)?;
         let fault = self.fault_of(&apart)?;
-        let Apart { walked, path, .. } = apart;
+        let Apart { walked, opened: Opened { path, .. }, .. } = apart;
         let index = Index::Memory { table: walked.table, keys: walked.keys };
         self.set_opened(number, Segment::up_to_fault(number, &self.files, path, index, fault))
     }
 
     /// What is wrong with a segment that takes no more groups, behind the last that counts.
     fn fault_of(&self, apart: &Apart) -> Result<Option<String>> {
-        let (place, Table { end, chain, .. }) = (apart.place(), &apart.walked.table);
+        let (place, Table { end, chain, .. }) = (apart.opened.place(), &apart.walked.table);
         if planted("log_rebuild_unchecked") {
             return Ok(None);
         }
@@ -114,7 +116,7 @@ impl LogRun {
             return Ok(Some(reason));
         }
         let next = place.number + 1;
-        let is_short = next <= self.segment_count() && !goes_on(self, next, chain)?;
+        let is_short = next <= self.segment_count() && !goes_on(&Opened::of(self, next)?, chain)?;
         let last = chain.high_watermark();
         let reason = || format!("it ends with entry {last}, but segment {next} begins elsewhere");
         Ok(is_short.then(reason))

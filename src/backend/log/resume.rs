@@ -6,19 +6,18 @@
 //! something in it is first asked for; damage there is told then, as that of finished segments is.
 //! Where anything is not as a kill leaves it, the walk through the whole segment decides: `tail`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::apart::header_at;
 use super::format::{GROUP_HEADER_BYTES, Marked, SEGMENT_HEADER_BYTES};
 use super::index_file::Index;
+use super::opened::Opened;
 use super::run::LogRun;
 use super::segment::{Segment, damaged};
 use super::small_file::read_watermark;
 use super::table::{Chain, Table};
-use super::tail::numbers;
-use super::walk::{End, Place, Walked, walk_on};
-use crate::backend::disk::{Disk, Purpose};
+use super::tail::{numbers, without_gap};
+use super::walk::{End, Walked, walk_on};
+use crate::backend::disk::Purpose;
 use crate::error::{EventStoreError, Result};
 use crate::planted::planted;
 
@@ -75,15 +74,13 @@ fn acknowledged_end(run: &LogRun, marked: &Marked, numbers: &[u64]) -> Result<Op
         return Ok(None);
     }
     let Marked { watermark, segment, offset, .. } = *marked;
-    let is_missing = |number: u64| numbers.binary_search(&number).is_err();
-    if segment == 0 || offset < SEGMENT_HEADER_BYTES || (1..=segment).any(is_missing) {
+    if segment == 0 || offset < SEGMENT_HEADER_BYTES || segment > without_gap(numbers) {
         return Ok(None);
     }
     let opened = Opened::of(run, segment)?;
-    let Some((header, link)) = header_at(opened.place(), offset)? else { return Ok(None) };
-    let found = (header.incarnation, header.number, link, header.next_seq());
-    let named =
-        (opened.incarnation, watermark.group, watermark.link, watermark.seq.saturating_add(1));
+    let Some((header, link)) = opened.header_at(offset)? else { return Ok(None) };
+    let found = (header.number, link, header.next_seq());
+    let named = (watermark.group, watermark.link, watermark.seq.saturating_add(1));
     let body = offset + GROUP_HEADER_BYTES as u64;
     if found != named || header.body_bytes > opened.len()?.saturating_sub(body) {
         return Ok(None);
@@ -140,10 +137,9 @@ fn forget_cached(run: &LogRun, from: &LogEnd, to: &LogEnd) -> Result<()> {
 /// `Corrupted` when it does not lead to the end that was published; those of reading.
 pub(super) fn fill(run: &LogRun, end: &LogEnd) -> Result<Arc<Segment>> {
     let before = run.chain_before(end.segment)?;
-    let Opened { disk, path, number, incarnation } = Opened::of(run, end.segment)?;
-    let place = Place { disk: &*disk, path: &path, number, incarnation };
+    let opened = Opened::of(run, end.segment)?;
     let start = Table::new(&before, SEGMENT_HEADER_BYTES);
-    let Walked { table, keys, end: ended, .. } = walk_on(place, start, end.chain.group)?;
+    let Walked { table, keys, end: ended, .. } = walk_on(opened.place(), start, end.chain.group)?;
     let found = &table.chain;
     if (found.watermark(), table.end) != (end.chain.watermark(), end.offset) {
         let reason = match &ended {
@@ -152,32 +148,15 @@ pub(super) fn fill(run: &LogRun, end: &LogEnd) -> Result<Arc<Segment>> {
         };
         let (last, sound) = (end.chain.high_watermark(), found.high_watermark());
         let text = format!("the log has entries up to {last}, it is sound up to {sound}: {reason}");
-        return Err(EventStoreError::corrupted(&path, text));
+        return Err(EventStoreError::corrupted(&opened.path, text));
     }
     run.publish(found);
     let index = Index::Memory { table, keys };
+    let Opened { number, path, .. } = opened;
     run.set_opened(number, Segment::new(number, &run.files, path, index))
 }
 
-/// A segment that is looked at.
-struct Opened {
-    disk: Arc<dyn Disk>,
-    path: PathBuf,
-    number: u64,
-    incarnation: u64,
-}
-
 impl Opened {
-    fn of(run: &LogRun, number: u64) -> Result<Self> {
-        let (disk, path) = run.segment_disk(number, Purpose::Read)?;
-        Ok(Self { disk, path, number, incarnation: run.incarnation(number) })
-    }
-
-    fn place(&self) -> Place<'_> {
-        let Self { disk, path, number, incarnation } = self;
-        Place { disk: &**disk, path, number: *number, incarnation: *incarnation }
-    }
-
     fn len(&self) -> Result<u64> {
         self.disk.len().map_err(|error| damaged(&self.path, error))
     }

@@ -20,7 +20,7 @@ use super::scan::IdleMemory;
 use super::segment::{Segment, damaged, index_name, segment_name};
 use super::small_file::{Seal, Start, read_seal};
 use super::table::Chain;
-use super::tail::{has_all, numbers};
+use super::tail::{check_present, numbers};
 use crate::backend::disk::{Disk, Folder, HOLD_RANGE, LockMode, Purpose};
 use crate::digest::RunDigest;
 use crate::error::{EventStoreError, Fault, Result};
@@ -225,9 +225,8 @@ impl LogRun {
             return Err(self.missing(seal.last_segment));
         }
         // Listing them costs too much where the room costs nothing.
-        if seal.last_segment > SEGMENTS_UNLISTED && !has_all(&numbers(self)?, seal.last_segment) {
-            let reason = format!("of {} segments not all are there", seal.last_segment);
-            return Err(EventStoreError::corrupted(&self.path, reason));
+        if seal.last_segment > SEGMENTS_UNLISTED {
+            check_present(self, &numbers(self)?, seal.last_segment)?;
         }
         self.set_segments(seal.last_segment);
         let (segment, offset, chain) = (seal.last_segment, seal.end, seal.chain.clone());

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::format::SEGMENT_HEADER_BYTES;
 use super::index_file::Index;
+use super::opened::Opened;
 use super::run::LogRun;
 use super::segment::{Segment, segment_number};
 use super::small_file::read_watermark;
@@ -30,10 +31,20 @@ pub(super) fn numbers(run: &LogRun) -> Result<Vec<u64>> {
     Ok(names.iter().filter_map(|name| segment_number(name)).collect())
 }
 
-/// Whether every segment up to this one has a file, by the sorted numbers of all that have.
-pub(super) fn has_all(numbers: &[u64], last: u64) -> bool {
-    let at = last.checked_sub(1).and_then(|index| usize::try_from(index).ok());
-    at.and_then(|at| numbers.get(at)) == Some(&last)
+/// How many segments from the first on have a file, of the sorted numbers of all that have.
+pub(super) fn without_gap(numbers: &[u64]) -> u64 {
+    (1..).zip(numbers).take_while(|(expected, number)| expected == *number).count() as u64
+}
+
+/// # Errors
+/// `Corrupted` unless every segment up to the last has a file, by the sorted numbers.
+pub(super) fn check_present(run: &LogRun, numbers: &[u64], last: u64) -> Result<()> {
+    let present = without_gap(numbers);
+    if last <= present {
+        return Ok(());
+    }
+    let reason = format!("segment {} of {last} is missing", present + 1);
+    Err(EventStoreError::corrupted(&run.path, reason))
 }
 
 /// The last segment that has a group or the beginning of one.
@@ -50,14 +61,8 @@ pub(super) fn last_used(run: &LogRun) -> Result<u64> {
             break;
         }
     }
-    let missing = (1..=last).find(|number| found.binary_search(number).is_err());
-    match missing {
-        None => Ok(last),
-        Some(number) => {
-            let reason = format!("segment {number} of {last} is missing");
-            Err(EventStoreError::corrupted(&run.path, reason))
-        }
-    }
+    check_present(run, &found, last)?;
+    Ok(last)
 }
 
 /// Whether anything stands in it but the zeros that it was prepared with. All of it is looked at:
@@ -87,14 +92,12 @@ pub(super) fn load(run: &LogRun) -> Result<()> {
     let last = last_used(run)?;
     run.set_segments(last - 1);
     let before = run.chain_before(last)?;
-    let (disk, path) = run.segment_disk(last, Purpose::Read)?;
-    let incarnation = run.incarnation(last);
-    let place = Place { disk: &*disk, path: &path, number: last, incarnation };
-    let walked = walk(place, &before)?;
-    check_end(run, place, &walked)?;
+    let opened = Opened::of(run, last)?;
+    let walked = walk(opened.place(), &before)?;
+    check_end(run, opened.place(), &walked)?;
     let chain = walked.table.chain.clone();
     let index = Index::Memory { table: walked.table, keys: walked.keys };
-    run.push_segment(Segment::new(last, &run.files, path, index));
+    run.push_segment(Segment::new(last, &run.files, opened.path, index));
     run.publish(&chain);
     Ok(())
 }
