@@ -5,6 +5,7 @@ stored as a wrong value instead of being told.
 """
 
 import array
+import re
 
 import pytest
 
@@ -44,6 +45,15 @@ def test_integers_of_an_entry_outside_their_range_are_refused(run, value):
     refused("expected_seq", value, lambda: run.submit_many(many, expected_seq=value))
     refused("expected_seq", value, lambda: run.append_many(many, expected_seq=value))
     assert run.state.last_claimed_seq == 1
+
+
+@pytest.mark.parametrize("name", ["group_linger", "hot"])
+@pytest.mark.parametrize("seconds", [-1, 1e10, float("inf"), float("nan"), None])
+def test_seconds_that_cannot_last_forever_are_refused(tmp_path, name, seconds):
+    given = {name: seconds}
+    with pytest.raises(ValueError, match=rf"^{name} is {re.escape(repr(seconds))} seconds: give 0 to 1e9$"):
+        eventstore.open_run(tmp_path, run_id="run", instance_id="engine", **given)
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("kind", [-1, 2**32, 2**32 + 1])

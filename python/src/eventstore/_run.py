@@ -50,7 +50,7 @@ from ._model import (
 )
 from ._ranges import U32_MAX, in_range
 from ._reader import Reader, close_result, key_bytes, read_path
-from ._wait import in_slices, interruptible, to_ns
+from ._wait import in_slices, interruptible, to_finite_ns, to_ns
 
 W = TypeVar("W", bound="Run")
 
@@ -576,9 +576,9 @@ def open_run(
         queue_bytes=in_range("queue_bytes", queue_bytes),
         group_entries=in_range("group_entries", group_entries),
         group_bytes=in_range("group_bytes", group_bytes),
-        group_linger_ns=to_ns(group_linger, "group_linger") or 0,
+        group_linger_ns=to_finite_ns(group_linger, "group_linger"),
         halt_after_ns=FOREVER if halt_after_ns is None else max(1, halt_after_ns),
-        hot_ns=to_ns(hot, "hot") or 0,
+        hot_ns=to_finite_ns(hot, "hot"),
     )
     if digest_key is not None:
         options.digest_key[:] = key_bytes(digest_key)

@@ -28,6 +28,13 @@ def to_ns(seconds: Optional[float], name: str = "timeout") -> Optional[int]:
     return int(seconds * 1e9)
 
 
+def to_finite_ns(seconds: float, name: str) -> int:
+    """Seconds as whole nanoseconds, for what cannot last forever."""
+    if seconds is None or not 0 <= seconds <= 1e9:  # a NaN is refused as well
+        raise ValueError(f"{name} is {seconds!r} seconds: give 0 to 1e9")
+    return int(seconds * 1e9)
+
+
 def in_slices(call: Callable[[int], int], timeout: Optional[float]) -> int:
     """Calls with a timeout in nanoseconds until it answers anything but "not yet"."""
     total_ns = to_ns(timeout)
