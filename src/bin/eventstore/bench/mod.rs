@@ -68,13 +68,13 @@ pub(crate) fn run(arguments: &Bench, screen: &mut Screen) -> Outcome {
     plan::measure(&mut session, captures.as_ref(), screen)?;
     let mut facts = machine.lines();
     facts.extend(noise_floor(&session));
-    if !arguments.json {
-        print(&session, &facts, screen)?;
-    }
     if let Some(path) = &arguments.report {
         let words: Vec<String> = env::args().skip(1).map(without_folders).collect();
         let command = format!("eventstore {}", words.join(" "));
         report::write(path, &command, &facts, &session)?;
+    }
+    if !arguments.json {
+        print(&session, &facts, screen)?;
     }
     Ok(Exit::Done)
 }

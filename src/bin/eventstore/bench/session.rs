@@ -99,15 +99,25 @@ impl<'a> Session<'a> {
         self.folder.clear()
     }
 
-    /// Prints the rows that are new as JSON.
+    /// Prints the rows that are new as JSON. That nobody reads them ends the measuring, unless a
+    /// report was asked for besides.
     pub(crate) fn print(&mut self, screen: &mut Screen) -> Result<(), Failure> {
-        if self.arguments.json {
-            for row in &self.rows[self.printed..] {
-                screen.json(row)?;
-            }
-            screen.flush()?;
-        }
+        let new = self.printed..self.rows.len();
         self.printed = self.rows.len();
+        if !self.arguments.json {
+            return Ok(());
+        }
+        match self.print_rows(&self.rows[new], screen) {
+            Err(Failure::OutputClosed) if self.arguments.report.is_some() => Ok(()),
+            printed => printed,
+        }
+    }
+
+    fn print_rows(&self, rows: &[Row], screen: &mut Screen) -> Result<(), Failure> {
+        for row in rows {
+            screen.json(row)?;
+        }
+        screen.flush()?;
         Ok(())
     }
 }

@@ -7,7 +7,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{Folder, Ran, keys_in_order, not_run_without_tool, numbered_line, run};
+use crate::harness::{
+    Folder, Ran, closed_pipe, command, keys_in_order, not_run_without_tool, numbered_line, run,
+};
 
 const KEYS: [&str; 11] = [
     "what",
@@ -256,6 +258,23 @@ fn report_gives_every_goal_a_verdict() {
             svg.starts_with("<svg") && svg.contains("log") && svg.contains("polyline"),
             "{svg}"
         );
+    }
+}
+
+/// A report that was asked for is written, whoever reads the output meanwhile.
+#[test]
+fn report_needs_no_reader_of_the_output() {
+    for json in [&[] as &[&str], &["--json"]] {
+        let folder = Folder::new("bench-unread");
+        let report = folder.join("BENCHMARKS.md");
+        let mut bench = command();
+        bench.args(["bench", "all", "--only", "P5,P6", "--backend", "memory", "--entries", "200"]);
+        bench.args(["--pairs", "1", "--slice", "1", "--samples", "100"]).args(json);
+        bench.arg("--dir").arg(folder.path()).arg("--report").arg(&report).stdout(closed_pipe());
+        let ended = bench.output().expect("the command starts");
+        assert!(ended.status.success(), "{json:?}: {ended:?}");
+        let document = fs::read_to_string(&report).expect("written");
+        assert!(document.contains("## The rows"), "{json:?}: {document}");
     }
 }
 
