@@ -275,6 +275,15 @@ impl EventStoreError {
         }
     }
 
+    /// As [`EventStoreError::from_io`], for a file of a run that is open: that it is not there does
+    /// not make the run one that is not found.
+    pub(crate) fn from_io_within(action: &str, path: &Path, error: io::Error) -> Self {
+        match Self::from_io(action, Some(path), error) {
+            Self::NotFound(fault) => Self::Backend(fault),
+            other => other,
+        }
+    }
+
     /// The text, cause and place, where the variant has them.
     pub fn fault(&self) -> Option<&Fault> {
         match self {

@@ -394,11 +394,7 @@ fn is_full(error: &io::Error) -> bool {
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EventStoreError + use<> {
     let path = path.to_path_buf();
-    move |error| match EventStoreError::from_io(action, Some(&path), error) {
-        // An open run that misses a file is no run that is not found.
-        EventStoreError::NotFound(fault) => EventStoreError::Backend(fault),
-        other => other,
-    }
+    move |error| EventStoreError::from_io_within(action, &path, error)
 }
 
 impl EventStore for LogStore {

@@ -217,10 +217,6 @@ pub(super) fn damaged(path: &Path, error: std::io::Error) -> EventStoreError {
         std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => {
             EventStoreError::corrupted(path, error.to_string())
         }
-        _ => match EventStoreError::from_io("reading", Some(path), error) {
-            // An open file that is not found is no run that is not found.
-            EventStoreError::NotFound(fault) => EventStoreError::Backend(fault),
-            other => other,
-        },
+        _ => EventStoreError::from_io_within("reading", path, error),
     }
 }

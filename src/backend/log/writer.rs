@@ -335,10 +335,7 @@ impl Writer {
     /// L3.
     fn failed(&mut self, error: io::Error) -> EventStoreError {
         self.has_failed = !planted("log_go_on_after_failure");
-        match EventStoreError::from_io("writing the log", Some(&self.segment.path), error) {
-            EventStoreError::NotFound(fault) => EventStoreError::Backend(fault),
-            other => other,
-        }
+        EventStoreError::from_io_within("writing the log", &self.segment.path, error)
     }
 
     /// Ends all work on segments; `is_abandoned` drops what has not begun.

@@ -118,11 +118,7 @@ fn from_io(path: &Path, error: io::Error) -> EventStoreError {
     if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) {
         return corrupted(path, error.to_string());
     }
-    match EventStoreError::from_io("file I/O", Some(path), error) {
-        // An open file that is not found is no run that is not found.
-        EventStoreError::NotFound(fault) => EventStoreError::Backend(fault),
-        other => other,
-    }
+    EventStoreError::from_io_within("file I/O", path, error)
 }
 
 fn backend(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> EventStoreError {
