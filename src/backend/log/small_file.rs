@@ -215,11 +215,28 @@ pub(super) fn read_watermark(folder: &dyn Folder, incarnation: u64) -> Result<Ma
 /// # Errors
 /// Those of reading.
 pub(super) fn read_open_watermark(disk: &dyn Disk, incarnation: u64) -> io::Result<Marked> {
-    let mut places = [[0; WATERMARK_BYTES]; 2];
-    for (place, offset) in places.iter_mut().zip(WATERMARK_OFFSETS) {
-        disk.read(offset, place)?;
+    newest_read(incarnation, |offset, place| disk.read(offset, place))
+}
+
+/// A commit between the two reads can leave both of them torn, so what says nothing is read again.
+/// It stays so where there was no group yet, or where a power cut lost both.
+fn newest_read(
+    incarnation: u64,
+    mut read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+) -> io::Result<Marked> {
+    const ATTEMPTS: usize = 8;
+    let mut newest = Marked::default();
+    for _ in 0..ATTEMPTS {
+        let mut places = [[0; WATERMARK_BYTES]; 2];
+        for (place, offset) in places.iter_mut().zip(WATERMARK_OFFSETS) {
+            read(offset, place)?;
+        }
+        newest = Marked::newest_of(&places, incarnation);
+        if newest != Marked::default() || places.as_flattened().iter().all(|byte| *byte == 0) {
+            break;
+        }
     }
-    Ok(Marked::newest_of(&places, incarnation))
+    Ok(newest)
 }
 
 /// Makes a file with this content, flushed; its name is not.
@@ -268,4 +285,39 @@ pub(super) fn write_seal(folder: &dyn Folder, seal: &Seal) -> io::Result<()> {
     }
     folder.rename_new(SEAL_RESERVE, SEAL)?;
     folder.sync()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::format::Watermark;
+    use super::*;
+
+    /// A reader that a commit overtakes finds the place torn that it is at, twice in a row.
+    #[test]
+    fn watermark_torn_in_both_places_is_read_again() {
+        let watermark = Watermark { group: 9, link: 7, seq: 90 };
+        let marked = Marked { watermark, ..Marked::default() };
+        let mut torn_reads = 2;
+        let read = |offset, place: &mut [u8]| {
+            if offset == marked.place() || torn_reads > 0 {
+                place.copy_from_slice(&marked.encode(3));
+            }
+            if torn_reads > 0 {
+                place[20] ^= 1;
+                torn_reads -= 1;
+            }
+            Ok(())
+        };
+        assert_eq!(newest_read(3, read).unwrap(), marked);
+    }
+
+    /// Where both stay torn nothing is known, and reading ends.
+    #[test]
+    fn watermark_lost_in_both_places_says_nothing() {
+        let read = |_, place: &mut [u8]| {
+            place.fill(0xA5);
+            Ok(())
+        };
+        assert_eq!(newest_read(3, read).unwrap(), Marked::default());
+    }
 }
