@@ -256,3 +256,35 @@ fn run_without_groups_is_opened() {
     recovery.load_crashed(INSTANCE, RUN).unwrap();
     assert_eq!(recovery.seal(RunStatus::CrashedRecovered).unwrap().high_watermark, 0);
 }
+
+/// A run without a seal has its watermarks, whatever happened: without them it cannot be told a
+/// torn tail from one that was acknowledged and is damaged, so neither is cut off.
+#[test]
+fn killed_run_without_its_watermarks_is_refused_as_it_is() {
+    let volume = killed();
+    let expect_refused = |volume: &MemoryVolume, what: &str, says: &str| {
+        let before = volume.everything();
+        for is_restarted in [false, true] {
+            if is_restarted {
+                volume.restart();
+            }
+            match load(volume) {
+                Err(error @ EventStoreError::Corrupted(_)) => {
+                    assert!(error.to_string().contains(says), "{what}: {error}");
+                }
+                other => panic!("{what}: {other:?}"),
+            }
+        }
+        assert_eq!(volume.everything().0, before.0, "{what}: a name is gone");
+    };
+    let file = file_of(&volume, "open");
+    for length in [0, MARK_BYTES as u64, 4096, 2 * 4096 - 1, 2 * 4096 + 1] {
+        let volume = volume.copy();
+        volume.change(file, |content| content.set_len(length));
+        expect_refused(&volume, "another length", &format!("it has {length} bytes"));
+    }
+    let (mut names, contents) = volume.everything();
+    names.retain(|(_, name), _| name != "open");
+    let volume = MemoryVolume::with_names(names, contents);
+    expect_refused(&volume, "no file", "the watermarks are gone and there is no seal");
+}

@@ -19,7 +19,7 @@ use super::keys::Keys;
 use super::run::LogRun;
 use super::segment::{Segment, damaged};
 use super::small_file::{
-    MANIFEST, OPEN, SEAL, Seal, Start, read_all, read_open_watermark, read_seal,
+    MANIFEST, OPEN, SEAL, Seal, Start, no_watermarks, read_all, read_open_watermark, read_seal,
 };
 use super::table::{Chain, Table};
 use super::tail::{check_present, numbers};
@@ -89,7 +89,7 @@ fn start_following(run: LogRun) -> Result<LogRun> {
         run.adopt_seal(&seal)?;
         return Ok(run);
     }
-    let marks = marks.map_err(|error| damaged_open(&run, error))?;
+    let marks = marks.map_err(|error| no_watermarks(&run.path_of(OPEN), error))?;
     let mark = watermark(&run, &*marks)?;
     let last = segment_of(&run, mark.group)?;
     run.set_segments(last - 1);
@@ -97,16 +97,6 @@ fn start_following(run: LogRun) -> Result<LogRun> {
     let mut grown = Grown { segment, disk, unfinished: Vec::new(), is_sealed: false };
     grown.take_up(&run, &mark)?;
     Ok(run.followed(Follow { marks, grown: Mutex::new(grown) }))
-}
-
-fn damaged_open(run: &LogRun, error: io::Error) -> EventStoreError {
-    let path = run.path_of(OPEN);
-    match error.kind() {
-        io::ErrorKind::NotFound => {
-            EventStoreError::corrupted(&path, "the watermarks are gone and there is no seal")
-        }
-        _ => EventStoreError::from_io("opening the watermarks", Some(&path), error),
-    }
 }
 
 fn watermark(run: &LogRun, marks: &dyn Disk) -> Result<Watermark> {

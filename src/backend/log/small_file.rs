@@ -196,16 +196,30 @@ pub(super) fn read_seal(folder: &dyn Folder) -> Result<Option<Seal>> {
     }
 }
 
-/// The highest watermark that the run's file has; none says nothing.
+/// The highest watermark of a run without a seal. Its file had its name and length before the run
+/// had its own, and keeps them until the seal is durable: without them it cannot be told what of
+/// the run was acknowledged.
 ///
 /// # Errors
-/// Those of reading.
+/// Those of reading; `Corrupted`.
 pub(super) fn read_watermark(folder: &dyn Folder, incarnation: u64) -> Result<Marked> {
     let path = folder.path(OPEN);
-    match folder.open(OPEN, Purpose::Read) {
-        Ok(disk) => Ok(Marked::newest(&read_all(&*disk, &path)?, incarnation)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Marked::default()),
-        Err(error) => Err(EventStoreError::from_io("opening the watermark", Some(&path), error)),
+    let disk = folder.open(OPEN, Purpose::Read).map_err(|error| no_watermarks(&path, error))?;
+    let bytes = read_all(&*disk, &path)?;
+    if bytes.len() as u64 != WATERMARK_FILE_BYTES {
+        let text = format!("it has {} bytes instead of {WATERMARK_FILE_BYTES}", bytes.len());
+        return Err(EventStoreError::corrupted(&path, text));
+    }
+    Ok(Marked::newest(&bytes, incarnation))
+}
+
+/// What opening the watermarks of a run without a seal answers.
+pub(super) fn no_watermarks(path: &Path, error: io::Error) -> EventStoreError {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            EventStoreError::corrupted(path, "the watermarks are gone and there is no seal")
+        }
+        _ => EventStoreError::from_io("opening the watermarks", Some(path), error),
     }
 }
 
