@@ -56,6 +56,10 @@ const OLDER: (&str, &str) = ("abi", "older_program_behaves_as_before");
 
 const LOG_CUT: (&str, &str) = ("power_cut", "power_cuts_of_the_log_lose_nothing_acknowledged");
 const LOG_FLIP: (&str, &str) = ("log_damage", "every_flipped_byte_of_a_sealed_run_is_found");
+const LOG_MARKS: (&str, &str) =
+    ("log_damage", "resumed::killed_run_without_its_watermarks_is_refused_as_it_is");
+const LOG_TORN_MARKS: (&str, &str) =
+    ("eventstore", "backend::log::small_file::tests::watermark_torn_in_both_places_is_read_again");
 const LOG_GROUPS: (&str, &str) = ("log_damage", "groups_out_of_place_are_found");
 const LOG_TAIL: (&str, &str) =
     ("log_damage", "flipped_killed_run_is_whole_or_damaged_never_shorter");
@@ -88,7 +92,7 @@ const LIVE_MARK: (&str, &str) =
 const LIVE_RETENTION: (&str, &str) =
     ("live", "followed_run_is_not_deleted_until_its_reader_is_gone");
 
-const CAUGHT_HERE: [Caught; 39] = [
+const CAUGHT_HERE: [Caught; 41] = [
     caught("ack_before_commit", KILL, "was acknowledged"),
     caught("skip_sync", ORDER, "the file"),
     caught("skip_sync", POWER_CUT, "acknowledged"),
@@ -116,6 +120,8 @@ const CAUGHT_HERE: [Caught; 39] = [
     caught("log_trust_cache", LOG_TRUST, "every file that may be wrong is flushed"),
     caught("log_trust_cache", LOG_BEHIND, "read anew before it counts"),
     caught("log_forget_the_cut", LOG_KILLS, "no group header stands"),
+    caught("log_any_watermarks", LOG_MARKS, "another length"),
+    caught("log_read_marks_once", LOG_TORN_MARKS, "left == right"),
     caught("log_rebuild_unchecked", LOG_UNINDEXED, "order-"),
     caught("log_flood_the_device", LOG_AHEAD, "on their way to the device"),
     caught("log_trust_another_boot", LOG_START, "Ok(())"),

@@ -59,7 +59,9 @@
 //! of the system, as its UUID is read; zeros: not known), u32 checksum of the group's header, u32
 //! checksum of the 60 bytes before it. Written after a group's flush, never flushed itself: after a
 //! kill it is exact, after a power cut it may only be lower. The higher sound one counts; none says
-//! nothing. Segment 0 (the watermark of a copy) says nothing of the place.
+//! nothing. Segment 0 (the watermark of a copy) says nothing of the place. The file is there, 8192
+//! bytes long, from before the run has its name until the seal is durable: a run without a seal that
+//! has it otherwise is damaged.
 //!
 //! **Readers in other processes** take up the groups up to the watermark and nothing behind it, from
 //! the next segment once nothing stands behind the last group of this one. They hold byte 2^61 of

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use super::format::{GROUP_HEADER_BYTES, GroupHeader};
 use super::run::LogRun;
+use super::segment::damaged;
 use super::walk::Place;
 use crate::backend::disk::{Disk, Purpose};
-use crate::error::{EventStoreError, Result};
+use crate::error::Result;
 
 /// See the module.
 pub(super) struct Opened {
@@ -33,17 +34,20 @@ impl Opened {
         Place { disk: &**disk, path, number: *number, incarnation: *incarnation }
     }
 
+    pub(super) fn len(&self) -> Result<u64> {
+        self.disk.len().map_err(|error| damaged(&self.path, error))
+    }
+
     /// The header of a group of this segment at an offset, and its checksum, if one stands there.
     ///
     /// # Errors
     /// Those of reading.
     pub(super) fn header_at(&self, offset: u64) -> Result<Option<(GroupHeader, u32)>> {
-        let failed = |error| EventStoreError::from_io("reading a segment", Some(&self.path), error);
         let mut head = [0; GROUP_HEADER_BYTES];
-        if self.disk.len().map_err(failed)? < offset.saturating_add(head.len() as u64) {
+        if self.len()? < offset.saturating_add(head.len() as u64) {
             return Ok(None);
         }
-        self.disk.read(offset, &mut head).map_err(failed)?;
+        self.disk.read(offset, &mut head).map_err(|error| damaged(&self.path, error))?;
         Ok(GroupHeader::decode(&head).filter(|(header, _)| header.incarnation == self.incarnation))
     }
 }

@@ -157,10 +157,6 @@ pub(super) fn fill(run: &LogRun, end: &LogEnd) -> Result<Arc<Segment>> {
 }
 
 impl Opened {
-    fn len(&self) -> Result<u64> {
-        self.disk.len().map_err(|error| damaged(&self.path, error))
-    }
-
     /// Whether nothing was begun at a place behind a group.
     fn is_clear(&self, offset: u64) -> Result<bool> {
         let left = self.len()?.saturating_sub(offset);

@@ -107,17 +107,17 @@ impl<'a> Session<'a> {
         if !self.arguments.json {
             return Ok(());
         }
-        match self.print_rows(&self.rows[new], screen) {
+        match print_rows(&self.rows[new], screen) {
             Err(Failure::OutputClosed) if self.arguments.report.is_some() => Ok(()),
             printed => printed,
         }
     }
+}
 
-    fn print_rows(&self, rows: &[Row], screen: &mut Screen) -> Result<(), Failure> {
-        for row in rows {
-            screen.json(row)?;
-        }
-        screen.flush()?;
-        Ok(())
+fn print_rows(rows: &[Row], screen: &mut Screen) -> Result<(), Failure> {
+    for row in rows {
+        screen.json(row)?;
     }
+    screen.flush()?;
+    Ok(())
 }
